@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Topology and scenario files as typed structs. The grammar is described in
+ * man/scenario.5; this is what remains of a file that has no error.
+ * Strings and arrays live in the arena given to the loader.
+ */
+#ifndef SPEC_SPEC_H
+#define SPEC_SPEC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../../xlat/base/addr.h"
+#include "../../xlat/base/arena.h"
+#include "../../xlat/base/diag.h"
+#include "../../xlat/base/units.h"
+
+/* ---- topology ---------------------------------------------------------- */
+
+/* Ethernet offloads of an interface: each one on, off, or as it comes. */
+enum offload_state { OFFLOAD_KEEP, OFFLOAD_ON, OFFLOAD_OFF };
+
+struct offloads {
+	enum offload_state tso, gso, gro, tx_checksum, rx_checksum;
+};
+
+/*
+ * What happens to packets on a link, per direction. A link with delay,
+ * jitter, loss, reorder or duplicate goes through the relay; a link with only
+ * a rate is shaped by tbf. 0 means none.
+ */
+struct impairment {
+	double rate_bps;   /* bits a second at layer 2 */
+	double burst_bytes; /* shaper burst; default 64 KiB */
+	double queue_ns;   /* longest wait in the shaper's queue; default 50ms */
+	double delay_ns;   /* one way */
+	double jitter_ns;  /* +- uniform around delay, order kept */
+	double loss;	   /* 0..1 */
+	double reorder;	   /* 0..1: share sent without delay */
+	double duplicate;  /* 0..1 */
+};
+
+/* From the subscriber's view: down is towards the homes. */
+struct link_profile {
+	struct impairment down, up;
+	int64_t mtu;		      /* bytes; default 1500 */
+	struct offloads offloads;     /* on both ends */
+};
+
+/* `links: {access-plat1: {...}}`: settings for one link, either name order */
+struct link_spec {
+	struct pos pos;
+	const char *a, *b; /* node names; a is nearer to the homes */
+	struct link_profile profile;
+};
+
+struct plat_spec {
+	struct pos pos;
+	const char *name;
+	const char *engine;   /* "xlatd", ... */
+	int64_t ospf_cost;    /* 1..65535 */
+	const char *host;     /* machine of the cluster; NULL: none named */
+};
+
+struct dns64_spec {
+	const char *engine;   /* "bind9" */
+	const char **on;      /* PLAT names */
+	size_t n_on;
+	bool validation;      /* dnssec-validation; default true */
+};
+
+/* A group of equal homes on a tower. */
+struct homes_spec {
+	struct pos pos;
+	int64_t count;
+	const char *clat;     /* "xlatd", ... */
+	double plan_down_bps; /* 0: as fast as it goes */
+	double plan_up_bps;
+};
+
+struct tower_spec {
+	struct pos pos;
+	const char *name;
+	struct link_profile radio; /* tower - each CPE share it: the link
+				      access-TOWER carries it */
+	struct homes_spec homes;
+};
+
+struct name_spec {
+	struct pos pos;
+	const char *name;     /* without final dot */
+	const char *node;     /* its server's node: the first label */
+	bool has4, has6;
+	struct in_addr v4;
+	struct in6_addr v6;
+};
+
+struct internet_spec {
+	double rtt_ns;	      /* between border and servers */
+	bool dnssec;	      /* zones signed; default true */
+	struct name_spec *names;
+	size_t n_names;
+};
+
+struct routing_spec {
+	const char *engine;   /* "frr" */
+	double hello_ns;      /* OSPF hello interval; whole seconds */
+	double dead_ns;       /* router dead interval; whole seconds */
+	double spf_delay_ns, spf_holdtime_ns, spf_max_ns;
+};
+
+struct topology {
+	const char *path;	  /* as given */
+	const char *name;	  /* file name without folder and .yaml */
+	struct prefix6 operator_prefix; /* default 2001:db8::/36 */
+	struct prefix6 internet6; /* default 2001:db8:f000::/36 */
+	struct prefix6 pool6;	  /* default 64:ff9b::/96 */
+	struct prefix4 pool4;
+	struct prefix4 infra4;	  /* router links; default 100.64.0.0/16 */
+	struct prefix4 lan4;	  /* every home's LAN; default 192.168.1.0/24 */
+	struct plat_spec *plats;
+	size_t n_plats;
+	struct dns64_spec dns64;
+	struct tower_spec *towers;
+	size_t n_towers;
+	struct internet_spec internet;
+	struct routing_spec routing;
+	struct link_spec *links;
+	size_t n_links;
+};
+
+/* ---- scenario ---------------------------------------------------------- */
+
+enum probe_kind {
+	PROBE_DNS,	  /* one query: answer, flags, TTL, time */
+	PROBE_PING,	  /* echo of either family */
+	PROBE_IPERF3,	  /* one transfer */
+	PROBE_THROUGHPUT, /* rounds of iperf3, interleaved with native */
+	PROBE_STREAM,	  /* constant-rate UDP both ways */
+};
+
+enum direction { DIR_DOWN, DIR_UP };
+
+struct measure_spec {
+	struct pos pos;
+	const char *name;
+	enum probe_kind kind;
+	const char *from;      /* node */
+	const char *to;	       /* name, address literal or node; not for dns */
+	const char *query;     /* dns: the name asked for */
+	const char *type;      /* dns: "AAAA", "A", ... */
+	const char *server;    /* dns: NULL: as /etc/resolv.conf says */
+	const char *native;    /* throughput: the native destination */
+	enum direction direction;
+	int family;	       /* 0: as `to` resolves; 4 or 6 */
+	int64_t count;	       /* ping */
+	int64_t rounds;	       /* throughput; default 5 */
+	int64_t streams;       /* iperf3, throughput; default 1 */
+	double rate_pps;       /* stream; default 1000 */
+	double size_bytes;     /* stream, ping payload */
+	double interval_ns;    /* ping; default 200ms */
+	double at_ns;	       /* start on the timeline; default 0 */
+	double for_ns;	       /* length; 0: to the end of the timeline */
+};
+
+enum event_kind {
+	EVENT_LINK_DOWN, EVENT_LINK_UP, EVENT_ENGINE_KILL, EVENT_ENGINE_START,
+	EVENT_ENGINE_STOP, EVENT_ENGINE_CONT, EVENT_NODE_DOWN, EVENT_NODE_UP,
+	EVENT_SET_COST, EVENT_SHAPE,
+	EVENT_AWAIT_ROUTE,     /* until: a node routes a prefix via a node */
+	EVENT_AWAIT_PING,      /* until: an address answers */
+};
+
+/* The words of `do:` and `await:`, by enum event_kind; ends with NULL. */
+extern const char *const event_words[];
+
+struct event_spec {
+	struct pos pos;
+	enum event_kind kind;
+	bool until;	       /* at_ns is a deadline, polled before it */
+	double at_ns;	       /* relative to traffic start */
+	const char *name;      /* await: its result is expected as NAME.time */
+	const char *node;      /* engine-*, node-*, set-cost, await: where */
+	const char *role;      /* engine-*: "plat" (default), "clat", "dns64",
+				  "routing" */
+	const char *link_a, *link_b; /* link-*, shape: nodes, a nearer home */
+	int64_t cost;	       /* set-cost */
+	struct link_profile shape; /* shape */
+	const char *to;	       /* await: prefix word pool6/pool4 or address */
+	const char *via;       /* await route: neighbour node */
+};
+
+enum expect_op { EXPECT_AT_MOST, EXPECT_AT_LEAST, EXPECT_IS };
+
+struct expect_spec {
+	struct pos pos;
+	const char *measure, *metric; /* from `that: MEASURE.METRIC` */
+	enum expect_op op;
+	enum unit unit;	       /* of the metric, from the catalogue */
+	double num;	       /* UNIT_BOOL: 0 or 1 */
+	const char *text;      /* UNIT_TEXT */
+};
+
+struct capture_spec {
+	struct pos pos;
+	const char *node, *iface; /* from `node:iface` */
+	const char *filter;    /* pcap filter or NULL */
+};
+
+struct scenario {
+	const char *path, *name;
+	const char *title;     /* first line of `about:`, or the name */
+	struct topology *topology;
+	struct measure_spec *before, *measure, *after;
+	size_t n_before, n_measure, n_after;
+	struct event_spec *events; /* in order of at_ns */
+	size_t n_events;
+	struct expect_spec *expect;
+	size_t n_expect;
+	struct capture_spec *captures;
+	size_t n_captures;
+	double duration_ns;    /* of the timeline; 0: there is none */
+	double max_late_ns;    /* an event later than this: invalid; 50ms */
+};
+
+/* ---- catalogue: which metrics each probe yields ------------------------- */
+
+struct metric_def {
+	const char *name;
+	enum unit unit;
+	const char *help;
+};
+
+/* spec_metrics - of a probe kind (or of an await); ends with a NULL name. */
+const struct metric_def *spec_metrics(enum probe_kind kind);
+extern const struct metric_def spec_await_metrics[];
+/* spec_testbed_metrics - of the measure called `testbed`, in every run. */
+extern const struct metric_def spec_testbed_metrics[];
+/* spec_probe_word - "dns", "ping", ... */
+const char *spec_probe_word(enum probe_kind kind);
+
+/* ---- loading ------------------------------------------------------------ */
+
+/*
+ * spec_load_topology / spec_load_scenario - read, check, and check references.
+ * @a: owns the result; @d: gets every error of the file (and of the
+ * topology that a scenario names)
+ * Returns NULL when @d has any diagnostic.  Context: reads files, no root.
+ */
+struct topology *spec_load_topology(const char *path, struct arena *a,
+				    struct diags *d);
+struct scenario *spec_load_scenario(const char *path, struct arena *a,
+				    struct diags *d);
+
+/* spec_is_scenario - whether the file looks like one (has `topology:`). */
+bool spec_is_scenario(const char *path);
+
+/*
+ * spec_duration_ns - predicted length of the measurements (not of building).
+ * Pure.
+ */
+double spec_duration_ns(const struct scenario *s);
+
+#endif
