@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#include "testbed.h"
+
+#include <stdio.h>
+
+/* The relay is one thread: near a whole core it is the bottleneck. */
+#define RELAY_CPU_LIMIT 0.9
+/* Packets this late at the 99th percentile distort delays and gaps. */
+#define RELAY_LATE_LIMIT_NS 10e6
+
+static struct engine *find_relay(struct engines *es)
+{
+	for (size_t i = 0; i < engines_count(es); i++)
+		if (engines_at(es, i)->daemon->role == DAEMON_RELAY)
+			return engines_at(es, i);
+	return NULL;
+}
+
+void testbed_begin(struct testbed *tb, struct engines *es)
+{
+	(void)es;
+	tb->cpu_begin = host_cpu_read();
+	tb->measured = false;
+}
+
+static double number(const json_t *o, const char *key)
+{
+	return json_number_value(json_object_get(o, key));
+}
+
+void testbed_end(struct testbed *tb, struct engines *es,
+		 double event_late_max_ns)
+{
+	struct engine *relay = find_relay(es);
+	json_t *stats = NULL;
+
+	tb->cpu_end = host_cpu_read();
+	tb->event_late_max_ns = event_late_max_ns;
+	tb->measured = true;
+	if (relay && proc_running(relay->procs[0]))
+		stats = relay->ops->counters(relay);
+	if (!stats)
+		return;
+	tb->relay = true;
+	if (number(stats, "wall_ns") > 0)
+		tb->relay_cpu = number(stats, "cpu_ns") /
+			number(stats, "wall_ns");
+	tb->relay_late_p99_ns = number(stats, "late_p99_ns");
+	tb->relay_late_max_ns = number(stats, "late_max_ns");
+	tb->relay_overruns = (uint64_t)number(stats, "overruns");
+	json_decref(stats);
+}
+
+static const char *limited_by(const struct testbed *tb,
+			      const struct scenario *s, struct arena *a)
+{
+	char got[32], limit[32];
+
+	if (tb->event_late_max_ns > s->max_late_ns) {
+		units_format(tb->event_late_max_ns, UNIT_TIME, got,
+			     sizeof(got));
+		units_format(s->max_late_ns, UNIT_TIME, limit, sizeof(limit));
+		return arena_printf(a, "an event came %s late (at most %s): "
+				    "this machine was too busy", got, limit);
+	}
+	if (tb->engine_fault && tb->fault_is_relay)
+		return tb->engine_fault;
+	if (tb->relay_overruns)
+		return arena_printf(a, "the link relay lost %llu packets that "
+				    "came faster than it reads",
+				    (unsigned long long)tb->relay_overruns);
+	if (tb->relay_cpu > RELAY_CPU_LIMIT)
+		return arena_printf(a, "the link relay used %.0f%% of a core: "
+				    "it was the bottleneck",
+				    tb->relay_cpu * 100);
+	if (tb->relay_late_p99_ns > RELAY_LATE_LIMIT_NS) {
+		units_format(tb->relay_late_p99_ns, UNIT_TIME, got,
+			     sizeof(got));
+		return arena_printf(a, "the link relay sent 1%% of its packets "
+				    "more than %s late", got);
+	}
+	return NULL;
+}
+
+const char *testbed_record(const struct testbed *tb, struct result *r,
+			   const struct scenario *s, struct arena *a)
+{
+	struct measurement *m;
+	char late[32];
+
+	if (!tb->measured)
+		return NULL;
+	m = ARENA_APPEND(a, r->measurements, r->n_measurements);
+	score_measurement_init(m, "testbed", "testbed", spec_testbed_metrics,
+			       a);
+	m->phase = "after";
+	score_set_num(m, "event-late-max", tb->event_late_max_ns);
+	score_set_num(m, "build-time", r->build_ns);
+	score_set_num(m, "ready-time", r->ready_ns);
+	score_set_num(m, "teardown-time", r->teardown_ns);
+	score_set_num(m, "cpu-busy", host_cpu_share(tb->cpu_begin,
+						    tb->cpu_end));
+	if (tb->relay) {
+		score_set_num(m, "relay-cpu", tb->relay_cpu);
+		score_set_num(m, "relay-late-p99", tb->relay_late_p99_ns);
+		score_set_num(m, "relay-late-max", tb->relay_late_max_ns);
+	}
+	units_format(tb->event_late_max_ns, UNIT_TIME, late, sizeof(late));
+	m->summary = arena_printf(a, "events at most %s late, machine %.0f%% "
+				  "busy, relay %.0f%% of a core", late,
+				  host_cpu_share(tb->cpu_begin, tb->cpu_end) *
+					  100, tb->relay_cpu * 100);
+	m->why = limited_by(tb, s, a);
+	m->invalid = m->why != NULL;
+	return m->why;
+}

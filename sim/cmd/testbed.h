@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Was the testbed itself good enough? A run that the relay, the timeline or
+ * the machine limited gives no verdict about the engines.
+ */
+#ifndef CMD_TESTBED_H
+#define CMD_TESTBED_H
+
+#include "../engine/engine.h"
+#include "../score/score.h"
+#include "host.h"
+
+struct testbed {
+	bool measured;
+	struct host_cpu cpu_begin, cpu_end;
+	double event_late_max_ns;
+	bool relay;		/* there is one, and it answered */
+	double relay_cpu;	/* share of one core */
+	double relay_late_p99_ns, relay_late_max_ns;
+	uint64_t relay_overruns; /* packets that came faster than it read */
+	const char *engine_fault; /* NULL: every engine lived */
+	bool fault_is_relay;
+};
+
+void testbed_begin(struct testbed *tb, struct engines *es);
+void testbed_end(struct testbed *tb, struct engines *es,
+		 double event_late_max_ns);
+
+/*
+ * testbed_record - append the measurement `testbed` to @r.
+ * Returns why the run is invalid, or NULL when the testbed kept up.
+ */
+const char *testbed_record(const struct testbed *tb, struct result *r,
+			   const struct scenario *s, struct arena *a);
+
+#endif

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation
+ *
+ * The scenario's measures and events become one list of actions, sorted by
+ * time. All streams and transfers due at zero are started first; zero is when
+ * each of them has been seen flowing. From there the list is worked off at the
+ * top level: run the loop until the next action is due, note how late it is,
+ * carry it out. Nothing sleeps; whatever waits runs the loop, which goes on
+ * serving probes, route news and dead children meanwhile.
+ *
+ * Lateness is part of the result. It is measured when an action begins, so an
+ * event that takes long makes the next one late, and that is what it reports.
+ */
+#include "timeline.h"
+#include "timeline_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define FLOW_PATIENCE_NS (10 * NS_PER_S)
+
+struct running {
+	const struct measure_spec *m;
+	struct probe *probe;
+};
+
+struct play {
+	struct timeline *t;
+	struct mono zero, end;
+	bool flowing;		/* zero is set */
+	struct running *probes;
+	size_t n_probes;
+	struct await **awaits;
+	size_t n_awaits;
+	struct mono wait_until;	/* for the conditions below */
+};
+
+struct action {
+	double at_ns;
+	const struct measure_spec *measure; /* else event */
+	const struct event_spec *event;
+	size_t order;		/* keeps the sort stable */
+};
+
+void timeline_happened(struct timeline *t, struct mono zero, struct mono when,
+		       double late_ns, const char *kind, const char *fmt, ...)
+{
+	struct result *r = t->result;
+	struct happening *h = ARENA_APPEND(t->arena, r->happenings,
+					   r->n_happenings);
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	h->at_ns = (double)mono_sub(when, zero);
+	h->late_ns = late_ns;
+	h->kind = kind;
+	h->text = arena_strdup(t->arena, text);
+	if (t->note)
+		t->note(t->arg, arena_printf(t->arena, "%+7.3fs  %s",
+					     h->at_ns / 1e9, text));
+}
+
+/* ---- measures ------------------------------------------------------------- */
+
+static void collect(struct timeline *t, struct probe *p, const char *phase)
+{
+	struct result *r = t->result;
+	struct measurement *m = ARENA_APPEND(t->arena, r->measurements,
+					     r->n_measurements);
+
+	probe_finish(p, m);
+	m->phase = phase;
+}
+
+static bool one_done(void *arg)
+{
+	return probe_done(arg);
+}
+
+int timeline_measure(struct timeline *t, const struct measure_spec *v,
+		     size_t n, const char *phase, struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		double length = v[i].for_ns > 0 ? v[i].for_ns : 10e9;
+		struct probe *p;
+		int ret;
+
+		if (t->stage)
+			t->stage(t->arg, arena_printf(
+						 t->arena, "%s (%s)", v[i].name,
+						 spec_probe_word(v[i].kind)));
+		ret = probe_start(t->world, &v[i],
+				  mono_add(clock_now(), (int64_t)length),
+				  t->result->dir, t->arena, &p, e);
+		if (ret)
+			return ret;
+		ret = loop_run_until(world_loop(t->world), one_done, p,
+				     probe_deadline(p));
+		collect(t, p, phase);
+		if (ret == -EINTR)
+			return ret;
+		if (t->note)
+			t->note(t->arg,
+				t->result->measurements[t->result->n_measurements -
+							1].summary);
+	}
+	return 0;
+}
+
+/* ---- the time line --------------------------------------------------------- */
+
+static int by_time(const void *a, const void *b)
+{
+	const struct action *x = a, *y = b;
+
+	if (x->at_ns != y->at_ns)
+		return x->at_ns < y->at_ns ? -1 : 1;
+	return x->order < y->order ? -1 : x->order > y->order;
+}
+
+/* An await begins where the event before it stands. */
+static double event_begins(const struct scenario *s, size_t i)
+{
+	while (i > 0 && s->events[i].until)
+		i--;
+	return s->events[i].until ? 0 : s->events[i].at_ns;
+}
+
+static struct action *list_actions(struct timeline *t, size_t *count)
+{
+	const struct scenario *s = t->scenario;
+	struct action *v = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n_measure; i++) {
+		struct action *a = ARENA_APPEND(t->arena, v, n);
+
+		*a = (struct action){ .at_ns = s->measure[i].at_ns,
+				      .measure = &s->measure[i], .order = n };
+	}
+	for (size_t i = 0; i < s->n_events; i++) {
+		struct action *a = ARENA_APPEND(t->arena, v, n);
+
+		*a = (struct action){ .at_ns = event_begins(s, i),
+				      .event = &s->events[i], .order = n };
+	}
+	if (n)
+		qsort(v, n, sizeof(*v), by_time);
+	*count = n;
+	return v;
+}
+
+static int start_probe(struct play *p, const struct measure_spec *m,
+		       struct err *e)
+{
+	struct timeline *t = p->t;
+	struct mono stop = p->flowing
+		? p->end
+		: mono_add(clock_now(), (int64_t)t->scenario->duration_ns);
+	struct running *r;
+	struct probe *probe;
+	int ret;
+
+	ret = probe_start(t->world, m, stop, t->result->dir, t->arena, &probe,
+			  e);
+	if (ret)
+		return ret;
+	r = ARENA_APPEND(t->arena, p->probes, p->n_probes);
+	*r = (struct running){ .m = m, .probe = probe };
+	return 0;
+}
+
+static bool all_flow(void *arg)
+{
+	struct play *p = arg;
+
+	for (size_t i = 0; i < p->n_probes; i++)
+		if (!probe_flowing(p->probes[i].probe) &&
+		    !probe_done(p->probes[i].probe))
+			return false;
+	return true;
+}
+
+static bool never(void *arg)
+{
+	struct play *p = arg;
+
+	for (size_t i = 0; i < p->n_awaits; i++)
+		(void)await_done(p->awaits[i]);
+	return false;
+}
+
+static bool all_over(void *arg)
+{
+	struct play *p = arg;
+	bool over = true;
+
+	for (size_t i = 0; i < p->n_awaits; i++)
+		over = await_done(p->awaits[i]) && over;
+	for (size_t i = 0; i < p->n_probes; i++)
+		over = over && probe_done(p->probes[i].probe);
+	return over && !mono_before(clock_now(), p->end);
+}
+
+static void route_changed(void *arg, const struct route_news *n)
+{
+	struct play *p = arg;
+	const struct topology *topo = p->t->scenario->topology;
+	char dst[ADDR_TEXT_LEN];
+	bool pool = (n->dst.family == AF_INET6 && n->len == topo->pool6.len &&
+		     prefix6_contains(&topo->pool6, &n->dst.v6)) ||
+		    (n->dst.family == AF_INET && n->len == topo->pool4.len &&
+		     prefix4_contains(&topo->pool4, n->dst.v4));
+
+	if (!p->flowing)
+		return;
+	if (pool)
+		timeline_happened(p->t, p->zero, n->when, 0, "route",
+				  "%s: %s/%u %s%s",
+				  world_plan(p->t->world)->nodes[n->node].name,
+				  addr_format(&n->dst, dst), n->len,
+				  n->added ? "via " : "withdrawn",
+				  n->added && n->dev ? n->dev : "");
+	for (size_t i = 0; i < p->n_awaits; i++)
+		await_news(p->awaits[i], n->node, n->when);
+}
+
+static int watch_routers(struct play *p, struct err *e)
+{
+	const struct plan *plan = world_plan(p->t->world);
+
+	for (size_t i = 0; i < plan->n_daemons; i++) {
+		int ret;
+
+		if (plan->daemons[i].role != DAEMON_ROUTING)
+			continue;
+		ret = world_watch_routes(p->t->world, plan->daemons[i].node,
+					 route_changed, p, e);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* Everything due at zero starts; zero is when it flows. */
+static int set_zero(struct play *p, struct action *v, size_t n, struct err *e)
+{
+	struct timeline *t = p->t;
+	int ret;
+
+	for (size_t i = 0; i < n; i++)
+		if (v[i].measure && v[i].at_ns <= 0) {
+			ret = start_probe(p, v[i].measure, e);
+			if (ret)
+				return ret;
+		}
+	ret = loop_run_until(world_loop(t->world), all_flow, p,
+			     mono_add(clock_now(), FLOW_PATIENCE_NS));
+	if (ret == -EINTR)
+		return ret;
+	/* what never flowed says so in its own measurement */
+	p->zero = clock_now();
+	p->end = mono_add(p->zero, (int64_t)t->scenario->duration_ns);
+	p->flowing = true;
+	return 0;
+}
+
+static int act(struct play *p, const struct action *a, struct err *e)
+{
+	struct timeline *t = p->t;
+	struct mono due = mono_add(p->zero, (int64_t)a->at_ns), now;
+	double late;
+	char text[200];
+
+	if (a->measure && a->at_ns <= 0)
+		return 0; /* started by set_zero */
+	if (loop_run_until(world_loop(t->world), never, p, due) == -EINTR)
+		return -EINTR;
+	now = clock_now();
+	late = (double)mono_sub(now, due);
+	if (a->measure) {
+		if (late > t->late_max_ns)
+			t->late_max_ns = late;
+		return start_probe(p, a->measure, e);
+	}
+	if (a->event->until) {
+		struct await **w = ARENA_APPEND(t->arena, p->awaits,
+						p->n_awaits);
+
+		return await_start(t, a->event, p->zero, w, e);
+	}
+	if (late > t->late_max_ns)
+		t->late_max_ns = late;
+	timeline_happened(t, p->zero, now, late, "event", "%s",
+			  event_text(a->event, text, sizeof(text)));
+	return event_run(t, a->event, e);
+}
+
+static void tick(void *arg, struct mono due)
+{
+	struct play *p = arg;
+
+	if (p->t->tick && p->flowing)
+		p->t->tick(p->t->arg, (double)mono_sub(clock_now(), p->zero),
+			   p->t->scenario->duration_ns);
+	if (mono_before(due, p->wait_until))
+		loop_add_timer(world_loop(p->t->world),
+			       mono_add(due, 200 * NS_PER_MS), tick, p);
+}
+
+static int run_actions(struct play *p, struct action *v, size_t n,
+		       struct err *e)
+{
+	struct timeline *t = p->t;
+	int ret = set_zero(p, v, n, e);
+
+	if (ret)
+		return ret;
+	p->wait_until = p->end;
+	tick(p, clock_now());
+	for (size_t i = 0; i < n; i++) {
+		ret = act(p, &v[i], e);
+		if (ret)
+			return ret;
+	}
+	for (size_t i = 0; i < p->n_probes; i++)
+		if (mono_before(p->wait_until,
+				probe_deadline(p->probes[i].probe)))
+			p->wait_until = probe_deadline(p->probes[i].probe);
+	ret = loop_run_until(world_loop(t->world), all_over, p, p->wait_until);
+	return ret == -EINTR ? ret : 0;
+}
+
+int timeline_play(struct timeline *t, struct err *e)
+{
+	struct play *p = ARENA_NEW(t->arena, struct play);
+	struct action *v;
+	size_t n;
+	int ret;
+
+	p->t = t;
+	v = list_actions(t, &n);
+	if (!n)
+		return 0;
+	if (t->stage)
+		t->stage(t->arg, "timeline");
+	ret = watch_routers(p, e);
+	if (!ret)
+		ret = run_actions(p, v, n, e);
+	p->wait_until = clock_now(); /* ends the ticking */
+	p->flowing = false; /* and the record of routes */
+	for (size_t i = 0; i < p->n_awaits; i++)
+		if (p->awaits[i])
+			await_finish(p->awaits[i]);
+	for (size_t i = 0; i < p->n_probes; i++)
+		collect(t, p->probes[i].probe, "timeline");
+	p->n_awaits = p->n_probes = 0;
+	return ret;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* Shared by the files of this folder only. */
+#ifndef TIMELINE_TIMELINE_INTERNAL_H
+#define TIMELINE_TIMELINE_INTERNAL_H
+
+#include "timeline.h"
+
+/* timeline_happened - put a line on the record; @late_ns 0 if unscheduled. */
+void timeline_happened(struct timeline *t, struct mono zero, struct mono when,
+		       double late_ns, const char *kind, const char *fmt, ...)
+	__attribute__((format(printf, 6, 7)));
+
+/* event_run - carry out one `do:` event now. Context: root. */
+int event_run(struct timeline *t, const struct event_spec *ev, struct err *e);
+
+/* event_text - "engine-kill plat1", for people. */
+const char *event_text(const struct event_spec *ev, char *buf, size_t len);
+
+/* ---- awaits: conditions whose first success is timed --------------------- */
+
+struct await;
+
+/* await_start - begin to watch for @ev's condition, true from now on. */
+int await_start(struct timeline *t, const struct event_spec *ev,
+		struct mono zero, struct await **out, struct err *e);
+/* await_news - something about @node's routes changed: look again. */
+void await_news(struct await *a, int node, struct mono when);
+/* await_done - reached or too late; asks again when an echo was lost. */
+bool await_done(struct await *a);
+/* await_finish - put the result on record; stops what still runs. */
+void await_finish(struct await *a);
+
+#endif

@@ -1,0 +1,77 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Install what building, testing and running xlatsim needs and is not there.
+#
+#   tools/deps.sh           install what is missing (root; Debian or Ubuntu)
+#   tools/deps.sh --check   only list what is missing; exit 1 if anything is
+#   tools/deps.sh --lint    also what `make lint` and `make fuzz` need
+#
+# Name servers and routing daemons that this script brings in are for use
+# inside namespaces only: their host services are not started and not enabled.
+set -eu
+
+build="gcc make pkg-config libc6-dev libnl-3-dev libnl-route-3-dev
+libnl-genl-3-dev libyaml-dev libjansson-dev libpcap-dev check"
+run="bind9 bind9-utils frr iperf3 iproute2 ca-certificates"
+lint="clang clang-format clang-tidy cppcheck libclang-rt-dev git man-db"
+
+want="$build $run"
+mode=install
+for arg; do
+	case $arg in
+	--check) mode=check ;;
+	--lint) want="$want $lint" ;;
+	-h | --help) sed -n '3,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
+	*) echo "deps.sh: unknown option '$arg' (--check, --lint)" >&2; exit 2 ;;
+	esac
+done
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+	echo "deps.sh: this is neither Debian nor Ubuntu. Install what these" >&2
+	echo "Debian packages contain, then run make again with DEPS=no:" >&2
+	echo $want >&2
+	exit 4
+fi
+
+missing=
+for p in $want; do
+	state=$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null || true)
+	[ "$state" = installed ] || missing="$missing $p"
+done
+missing=${missing# }
+[ -n "$missing" ] || exit 0
+if [ $mode = check ]; then
+	echo "missing: $missing" >&2
+	exit 1
+fi
+if [ "$(id -u)" != 0 ]; then
+	echo "deps.sh: these packages are missing, and installing needs root:" >&2
+	echo "  sudo apt-get install --no-install-recommends $missing" >&2
+	exit 4
+fi
+
+echo "deps.sh: installing $missing" >&2
+export DEBIAN_FRONTEND=noninteractive
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+	trap 'rm -f $policy' EXIT INT TERM
+	printf '#!/bin/sh\nexit 101\n' >$policy
+	chmod 755 $policy
+fi
+log=$(mktemp)
+if ! { apt-get update -q && apt-get install -qy --no-install-recommends \
+	$missing; } >"$log" 2>&1; then
+	tail -n 20 "$log" >&2
+	rm -f "$log"
+	echo "deps.sh: apt-get could not install: $missing" >&2
+	exit 4
+fi
+rm -f "$log"
+if [ -d /run/systemd/system ]; then
+	for p in $missing; do
+		case $p in
+		bind9) systemctl disable -q named.service 2>/dev/null || true ;;
+		frr) systemctl disable -q frr.service 2>/dev/null || true ;;
+		esac
+	done
+fi
