@@ -36,10 +36,10 @@ world_SRCS :=
 engine_SRCS :=
 relay_SRCS :=
 probe_SRCS :=
-timeline_SRCS :=
+timeline_SRCS := timeline events await
 score_SRCS :=
 report_SRCS :=
-cmd_SRCS :=
+cmd_SRCS := usage run session testbed host plan clean doctor
 
 XLAT_FOLDERS := base core nat64 io daemon
 SIM_FOLDERS := spec plan world engine relay probe timeline score report cmd
@@ -120,8 +120,121 @@ endef
 $(foreach t,$(XLAT_TESTS),$(eval $(call test_rule,$(t),xlat)))
 $(foreach t,$(SIM_TESTS) $(NS_TESTS),$(eval $(call test_rule,$(t),sim)))
 
-.PHONY: clean
+# ---- what people type ---------------------------------------------------------
+
+.PHONY: tests deps check check-built demo sanitize lint format fuzz coverage \
+	install uninstall clean help
+
+tests: $(TEST_PROGRAMS)
+
+# DEPS=no: the machine has no apt, and someone has installed what is needed.
+deps:
+	@$(if $(filter no,$(DEPS)),true,tools/deps.sh $(DEPS_FLAGS))
+
+JOBS := $(shell nproc 2>/dev/null || echo 1)
+
+demo: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@$(BUILD)/xlatsim run $(DEMO_FLAGS) scenarios/wisp-pair.yaml
+
+check: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) all tests
+	@$(MAKE) --no-print-directory check-built
+
+check-built:
+	@BUILD=$(BUILD) tools/run-tests.sh $(TEST_PROGRAMS) $(TEST_SCRIPTS)
+
+# The same tests under AddressSanitizer and UndefinedBehaviorSanitizer.
+sanitize: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/sanitize OPT="-O1 -g" \
+		HARDEN=-fPIE SAN="-fsanitize=address,undefined -fno-sanitize-recover=undefined" all tests
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/sanitize check-built
+
+SOURCES = $(shell git ls-files '*.c' '*.h')
+
+format:
+	clang-format -i $(SOURCES)
+
+lint: DEPS_FLAGS := --lint
+lint: deps
+	@clang-format --dry-run -Werror $(SOURCES) && echo "format: ok"
+	@tools/check-arrows.sh
+	@CC=$(CC) CFLAGS="$(filter-out -MMD -MP,$(CFLAGS_ALL))" tools/check-headers.sh
+	@$(MAKE) --no-print-directory -j$(JOBS) WERROR=1 all tests
+	@tools/check-purity.sh $(BUILD)
+	@cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr \
+		--enable=warning,portability -j $(JOBS) -D_GNU_SOURCE \
+		--suppress=unknownMacro xlat/*/ sim/ && echo "cppcheck: ok"
+	@clang-tidy --quiet $(filter %.c,$(filter-out xlat/fuzz/%,$(SOURCES))) -- -std=gnu17 -D_GNU_SOURCE \
+		-DXLATSIM_VERSION='"$(VERSION)"' $(PKG_CFLAGS) && echo "clang-tidy: ok"
+
+# FUZZ_SECONDS each; a crash is written to the current folder.
+FUZZ_SECONDS ?= 60
+FUZZ_SAN := -fsanitize=fuzzer-no-link,address,undefined
+fuzz: DEPS_FLAGS := --lint
+fuzz: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) CC=clang BUILD=$(BUILD)/fuzz OPT="-O1 -g" \
+		HARDEN=-fPIE SAN="$(FUZZ_SAN)" fuzz-programs
+	@for f in $(FUZZERS); do echo "  FUZZ  $$f"; \
+		mkdir -p $(BUILD)/fuzz/corpus/$$f; \
+		$(BUILD)/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -verbosity=0 \
+			-print_final_stats=1 $(BUILD)/fuzz/corpus/$$f || exit 1; \
+	done
+
+.PHONY: fuzz-programs
+fuzz-programs: $(addprefix $(BUILD)/,$(FUZZERS))
+
+define fuzz_rule
+$(BUILD)/$(1): $($(1)_SRC) $(call libs,$($(1)_LIBS))
+	$(Q)$(CC) $(CFLAGS_ALL) -fsanitize=fuzzer $(LDFLAGS) -pie -o $$@ $$^ $(call ldlibs,$($(1)_LIBS))
+endef
+$(foreach f,$(FUZZERS),$(eval $(call fuzz_rule,$(f))))
+
+coverage: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/coverage OPT="-O0 -g" \
+		HARDEN=-fPIE SAN=--coverage all tests
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/coverage check-built
+	@for f in $(XLAT_FOLDERS) $(SIM_FOLDERS); do \
+		gcov -n $(BUILD)/coverage/obj/$$f/*.o 2>/dev/null | \
+		awk -v f=$$f '/^Lines/ {split($$0, a, /[:% ]+/); l += a[5]; c += a[5] * a[3] / 100} \
+		END {if (l) printf "%-10s %5.1f%% of %d lines\n", f, 100 * c / l, l}'; done
+
+MAN1 := man/xlatsim.1
+MAN5 := man/scenario.5 man/xlatsim-result.5
+MAN8 := man/xlatd.8
+
+install: all
+	install -d $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/share/man/man1 \
+		$(DESTDIR)$(prefix)/share/man/man5 $(DESTDIR)$(prefix)/share/man/man8 \
+		$(DESTDIR)$(prefix)/share/bash-completion/completions \
+		$(DESTDIR)$(prefix)/share/xlatsim
+	install -m 755 $(BUILD)/xlatsim $(BUILD)/xlatd $(DESTDIR)$(prefix)/bin
+	install -m 644 $(MAN1) $(DESTDIR)$(prefix)/share/man/man1
+	install -m 644 $(MAN5) $(DESTDIR)$(prefix)/share/man/man5
+	install -m 644 $(MAN8) $(DESTDIR)$(prefix)/share/man/man8
+	install -m 644 tools/completions/xlatsim.bash \
+		$(DESTDIR)$(prefix)/share/bash-completion/completions/xlatsim
+	cp -R topologies scenarios $(DESTDIR)$(prefix)/share/xlatsim
+
+uninstall:
+	cd $(DESTDIR)$(prefix) && rm -rf bin/xlatsim bin/xlatd share/xlatsim \
+		$(addprefix share/man/man1/,$(notdir $(MAN1))) \
+		$(addprefix share/man/man5/,$(notdir $(MAN5))) \
+		$(addprefix share/man/man8/,$(notdir $(MAN8))) \
+		share/bash-completion/completions/xlatsim
+
 clean:
 	rm -rf $(BUILD)
+
+help:
+	@echo "demo       install what is missing, build, run scenarios/wisp-pair.yaml (root)"
+	@echo "check      install what is missing, build, run every test (root)"
+	@echo "all        build $(BUILD)/xlatsim and $(BUILD)/xlatd"
+	@echo "tests      build the test programs; check-built runs them"
+	@echo "sanitize   the tests under ASan and UBSan     lint      style, arrows, purity, analysers"
+	@echo "fuzz       FUZZ_SECONDS=60 for each target     coverage  lines reached by the tests"
+	@echo "format     clang-format the sources            bench-engine  time the translation core"
+	@echo "install    to DESTDIR and prefix               uninstall, clean"
+	@echo "Variables: V=1 shows commands, BUILD=, CC=, CFLAGS=, DEPS=no"
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

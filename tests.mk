@@ -4,3 +4,9 @@
 
 SIM_TESTS += check_base
 check_base_LIBS := base
+
+# Scripts that end with "N passed, N failed, N skipped".
+TEST_SCRIPTS :=
+
+# libFuzzer targets: NAME_SRC, NAME_LIBS
+FUZZERS :=
