@@ -1,0 +1,59 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The command line as a user meets it: usage, bad options, bad files.
+. "$(dirname "$0")/lib.sh"
+here=$(dirname "$0")
+
+check "help" exits 0 "$xlatsim" --help
+check "help names run" says "run SCENARIO"
+check "no command" exits 2 "$xlatsim"
+check "version" exits 0 "$xlatsim" --version
+check "unknown command" exits 2 "$xlatsim" rnu
+check "suggests run" says "did you mean 'run'"
+for c in run plan clean doctor; do
+	check "$c --help" exits 0 "$xlatsim" $c --help
+	check "$c --help says usage" says "Usage: xlatsim $c"
+	check "$c --nonsense" exits 2 "$xlatsim" $c --nonsense
+	check "$c --nonsense is named" says "--nonsense"
+done
+check "near option" exits 2 "$xlatsim" run --jsn scenarios/wisp-pair.yaml
+check "suggests json" says "did you mean '--json'"
+check "option without value" exits 2 "$xlatsim" run --junit
+check "says so" says "wants a value"
+check "seed is no number" exits 2 "$xlatsim" run --seed five scenarios/wisp-pair.yaml
+check "run without file" exits 2 "$xlatsim" run
+check "plan of two files" exits 2 "$xlatsim" plan a b
+
+for f in topologies/*.yaml; do
+	check "plan $f" exits 0 "$xlatsim" plan "$f"
+done
+for f in scenarios/*.yaml; do
+	check "plan $f" exits 0 "$xlatsim" plan "$f"
+	check "plan $f names home1" says home1
+done
+check "missing file" exits 2 "$xlatsim" plan "$tmp/nowhere.yaml"
+check "names the missing file" says "nowhere.yaml"
+check "a folder" exits 2 "$xlatsim" plan "$tmp"
+: >"$tmp/empty.yaml"
+check "an empty file" exits 2 "$xlatsim" plan "$tmp/empty.yaml"
+head -c 4000 /dev/urandom >"$tmp/junk.yaml"
+check "junk" exits 2 "$xlatsim" plan "$tmp/junk.yaml"
+for f in "$here"/bad/*.yaml; do
+	check "$f" exits 2 "$xlatsim" plan "$f"
+	check "$f: place" grep -Eq '^[^ ]*\.yaml(:[0-9]+:[0-9]+)?: ' "$tmp/err"
+	check "run $f" exits 2 "$xlatsim" run "$f"
+done
+check "output into a full device" sh -c '"$1" plan topologies/wisp-pair.yaml >/dev/full; [ $? = 3 ]' sh "$xlatsim"
+
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+	# as nobody, from a place that nobody can read
+	cp "$xlatsim" "$tmp/" && cp -R topologies scenarios "$tmp/" && chmod -R a+rX "$tmp"
+	unpriv="setpriv --reuid 65534 --regid 65534 --clear-groups"
+	check "run without root" exits 4 $unpriv "$tmp/xlatsim" run "$tmp/scenarios/wisp-pair.yaml"
+	check "says sudo" says sudo
+	check "clean without root" exits 4 $unpriv "$tmp/xlatsim" clean
+	check "plan without root" exits 0 $unpriv "$tmp/xlatsim" plan "$tmp/scenarios/wisp-pair.yaml"
+else
+	skip "run without root: this test wants to be root first"
+fi
+finish

@@ -1,0 +1,96 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Whatever happens to a run, the machine is empty afterwards.
+. "$(dirname "$0")/lib.sh"
+here=$(dirname "$0")
+small=$here/data/small-run.yaml
+
+if [ "$(id -u)" != 0 ]; then
+	echo "SKIP: needs root"
+	exit 77
+fi
+"$xlatsim" clean >/dev/null
+if [ -n "$(leftovers)" ]; then
+	echo "SKIP: another run is going on, or something else uses xs-*"
+	leftovers
+	exit 77
+fi
+
+check "a run passes" exits 0 "$xlatsim" run --out "$tmp/r" "$small"
+check "nothing is left" nothing_left
+check "result.json" test -s "$tmp/r/small-run/latest/result.json"
+check "report.html" test -s "$tmp/r/small-run/latest/report.html"
+check "junit.xml" test -s "$tmp/r/small-run/latest/junit.xml"
+check "a daemon's log" test -s "$tmp/r/small-run/latest/nodes/plat1/etc/xlatd.yaml" -o \
+	-n "$(ls "$tmp"/r/small-run/latest/nodes/plat1 2>/dev/null)"
+
+check "json" exits 0 "$xlatsim" run --quiet --json --junit "$tmp/j.xml" --out "$tmp/r" "$small"
+check "json is json" sh -c 'python3 -m json.tool <"$1" >/dev/null 2>&1 || ! command -v python3 >/dev/null' sh "$tmp/out"
+check "quiet says nothing" test ! -s "$tmp/err"
+check "junit was written" grep -q "<testsuite" "$tmp/j.xml"
+
+check "an unmet expectation fails" exits 1 "$xlatsim" run --quiet --out "$tmp/r" "$here/data/small-fail.yaml"
+check "nothing is left after that" nothing_left
+
+# an engine that is not there: exit 4, and it is named
+sed 's/engine: xlatd/engine: nosuch/' "$here/data/small.yaml" >"$tmp/small.yaml"
+cp "$small" "$tmp/small-run.yaml"
+check "unknown engine" exits 4 "$xlatsim" run --out "$tmp/r" "$tmp/small-run.yaml"
+check "it is named" says nosuch
+
+# a result folder that cannot be made
+: >"$tmp/file"
+check "no room for results" exits 4 "$xlatsim" run --out "$tmp/file/r" "$small"
+check "nothing is left then" nothing_left
+
+# Ctrl-C and SIGTERM in each stage
+for sig in INT TERM HUP; do
+	for after in 0.05 0.4 1.5 4; do
+		setsid "$xlatsim" run --quiet --out "$tmp/r" "$here/data/small-long.yaml" >/dev/null 2>&1 &
+		pid=$!
+		sleep $after
+		kill -$sig $pid
+		wait $pid
+		st=$?
+		check "status 3 after $sig at $after s (got $st)" test $st = 3 -o $st = $((128 + $(kill -l $sig)))
+		check "nothing is left after $sig at $after s" nothing_left
+	done
+done
+
+# two runs side by side, in different result folders
+"$xlatsim" run --quiet --out "$tmp/a" "$small" >/dev/null 2>&1 &
+one=$!
+"$xlatsim" run --quiet --out "$tmp/b" "$small" >/dev/null 2>&1 &
+two=$!
+wait $one
+s1=$?
+wait $two
+s2=$?
+# on a small machine either may be found too late to judge; neither may fail
+check "the first of two (status $s1)" test $s1 = 0 -o $s1 = 3
+check "the second of two (status $s2)" test $s2 = 0 -o $s2 = 3
+check "nothing is left of two" nothing_left
+
+# kill -9 at random moments: no process survives, clean removes the rest
+seed=${SEED:-$(date +%N | sed 's/^0*//')}
+echo "seed $seed"
+i=0
+while [ $i -lt 20 ]; do
+	i=$((i + 1))
+	seed=$(((seed * 1103515245 + 12345) % 2147483648))
+	ms=$((seed / 7 % 4000))
+	setsid "$xlatsim" run --quiet --out "$tmp/r" "$here/data/small-long.yaml" >/dev/null 2>&1 &
+	pid=$!
+	sleep $((ms / 1000)).$(printf %03d $((ms % 1000)))
+	kill -KILL $pid 2>/dev/null
+	wait $pid 2>/dev/null
+	lives=yes
+	for t in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		[ -z "$(descendants)" ] && lives= && break
+		sleep 0.1
+	done
+	check "no process outlives a kill -9 after $ms ms: $(descendants | tr '\n' ' ')" test -z "$lives"
+	check "clean after $ms ms" exits 0 "$xlatsim" clean
+	check "clean leaves nothing ($ms ms)" nothing_left
+done
+finish
