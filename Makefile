@@ -25,7 +25,7 @@ PURE_CFLAGS := -Wconversion
 
 # ---- folders: sources and the libraries a program linking them needs --------
 
-base_SRCS := addr arena clock diag err file log loop rng units yaml
+base_SRCS := addr arena clock diag err file log loop rng units yaml yaml_read
 core_SRCS :=
 nat64_SRCS :=
 io_SRCS :=
@@ -37,7 +37,7 @@ engine_SRCS :=
 relay_SRCS :=
 probe_SRCS :=
 timeline_SRCS := timeline events await
-score_SRCS :=
+score_SRCS := outage score stats
 report_SRCS :=
 cmd_SRCS := usage run session testbed host plan clean doctor
 

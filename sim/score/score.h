@@ -82,11 +82,17 @@ struct result {
  * scenario's expectations. An invalid measurement makes its expectations
  * invalid; any fail outweighs invalid only if the failing measurement was
  * valid; a missing measurement or absent metric fails, with the reason.
+ * A result whose verdict is VERDICT_SKIP on entry keeps it, and so do its
+ * expectations, for the reason in @r->why. Nothing expected: pass.
+ * @a: owns judged[] and its texts.  Context: pure.
  */
 void score_judge(struct result *r, struct arena *a);
 
 struct measurement *score_find(const struct result *r, const char *name);
-/* score_set - set a metric by name (must be in the measurement's catalogue) */
+/*
+ * score_set - set a metric by name (must be in the measurement's catalogue).
+ * A number that is not finite, or a NULL text, leaves the metric absent.
+ */
 void score_set_num(struct measurement *m, const char *metric, double v);
 void score_set_text(struct measurement *m, const char *metric, const char *v);
 /* score_measurement_init - all metrics of the catalogue, absent. */
@@ -102,10 +108,15 @@ double stats_percentile(const double *v, size_t n, double q);
 /*
  * stats_bootstrap_median - percentile bootstrap interval of the median.
  * @level: 0.95; @seed: repeatable. n of 0 gives NAN, 1 gives the value.
+ * Of more than 512 values the interval is the limit that the bootstrap tends
+ * to (order statistics around the median), and @seed is not used.
  */
 void stats_bootstrap_median(const double *v, size_t n, double level,
 			    uint64_t seed, double *lo, double *hi);
-/* stats_mann_whitney - two-sided exact p (normal beyond 20 a side). */
+/*
+ * stats_mann_whitney - two-sided exact p, ties included (normal beyond 20 a
+ * side). NAN when a side is empty. Cost: O((na + nb)^2).
+ */
 double stats_mann_whitney(const double *a, size_t na, const double *b,
 			  size_t nb);
 
@@ -119,16 +130,22 @@ struct stream_arrival {
 
 struct stream_score {
 	uint64_t sent, received, lost, duplicated, reordered;
-	double longest_gap_ns;	/* between received packets, less one interval */
+	double longest_gap_ns;	/* between received packets, less one interval;
+				   a late start and a silent end count too */
 	double gap_start_ns;	/* when the longest gap began, since start */
 	double outage_ns;	/* loss-derived: lost / rate (RFC 6412) */
-	double recovered_ns;	/* first packet sent after the gap that came */
+	double recovered_ns;	/* first packet sent after the gap that came:
+				   when it was sent, since start; NAN: none */
+	/* NAN when nothing was received */
 	double latency_p50_ns, latency_p99_ns, latency_max_ns;
 };
 
 /*
  * stream_analyse - @arr in order of arrival; @sent packets numbered from 0 at
- * @rate_pps starting at @start_ns. Duplicates count once.
+ * @rate_pps starting at @start_ns (CLOCK_MONOTONIC: when number 0 was sent).
+ * Duplicates count once; numbers of @sent and above are ignored. Reordered as
+ * in RFC 4737 section 3.3: below the next expected number on arrival.
+ * Context: pure. Cost: about 60 passes over @arr.
  */
 void stream_analyse(const struct stream_arrival *arr, size_t n, uint64_t sent,
 		    double rate_pps, int64_t start_ns,
