@@ -26,7 +26,10 @@ struct loop_source *loop_add_fd(struct loop *l, int fd, uint32_t events,
 /* loop_add_timer - once, at @due; the source is removed before @fn runs. */
 struct loop_source *loop_add_timer(struct loop *l, struct mono due,
 				   loop_timer_fn *fn, void *arg);
-/* loop_del - forget a source (NULL is fine); safe inside callbacks. */
+/*
+ * loop_del - forget a source (NULL is fine); safe inside callbacks. Delete a
+ * source before closing its descriptor. A timer that has fired is gone.
+ */
 void loop_del(struct loop *l, struct loop_source *s);
 
 /*
