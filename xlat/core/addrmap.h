@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* Stateless address mapping for SIIT and CLAT: EAM first, then RFC 6052. */
+#ifndef CORE_ADDRMAP_H
+#define CORE_ADDRMAP_H
+
+#include "eam.h"
+#include "rfc6052.h"
+#include "xlat.h"
+
+/* RFC 7600 section 4.8: the IPv4 dummy address. */
+#define ADDRMAP_DUMMY4 0xc0000008u /* 192.0.0.8, host order */
+
+enum addrmap_role {
+	ADDRMAP_SIIT, /* any address by EAM, else by pref64 */
+	/*
+	 * RFC 6877: customers' addresses by EAM only, the world by pref64
+	 * only. 46: source customer, destination world; 64 the reverse.
+	 * Inner packets of ICMP errors likewise, swapped.
+	 */
+	ADDRMAP_CLAT,
+};
+
+struct addrmap {
+	enum addrmap_role role;
+	struct eam_table eam;
+	bool has_pref64;
+	struct prefix6 pref64; /* valid by rfc6052_prefix_valid() */
+	/*
+	 * RFC 6052 section 3.1: drop what the Well-Known Prefix would map to
+	 * or from a non-global IPv4 address. On, but for laboratories.
+	 */
+	bool wkp_strict;
+	/*
+	 * RFC 6791: IPv4 sources for ICMPv6 errors whose own source has no
+	 * IPv4 form. Chosen by hash of that source; {192.0.0.8/32} at first.
+	 */
+	struct prefix4 pool6791;
+};
+
+/* addrmap_init - no EAM, no pref64, strict, dummy pool. */
+void addrmap_init(struct addrmap *m, enum addrmap_role role);
+
+/*
+ * addrmap_add_clat - map IPv4 addresses in @lan to themselves inside @clat,
+ * a /96 (RFC 6877 section 6.3): an EAM entry lan <-> clat:lan.
+ * Returns as eam_add; -EINVAL when @clat is not a /96.
+ */
+int addrmap_add_clat(struct addrmap *m, const struct prefix4 *lan,
+		     const struct prefix6 *clat);
+
+/*
+ * addrmap_46 / addrmap_64 - new addresses for a parsed packet.
+ * @map: outer filled in, inner too for ICMP errors; set_ports false
+ *
+ * Sources that are no unicast host's and multicast destinations are refused,
+ * but not the source of an ICMPv4 error, which is translated for the sake of
+ * troubleshooting (RFC 7915 section 4.1). Returns REASON_OK or why not.
+ * Context: pure.
+ */
+enum reason addrmap_46(const struct addrmap *m, const struct pkt_info *info,
+		       struct xlat_map *map);
+enum reason addrmap_64(const struct addrmap *m, const struct pkt_info *info,
+		       struct xlat_map *map);
+
+#endif

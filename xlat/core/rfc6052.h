@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* RFC 6052: IPv4 addresses inside IPv6 addresses. */
+#ifndef CORE_RFC6052_H
+#define CORE_RFC6052_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+
+#include "../base/addr.h"
+
+/*
+ * rfc6052_prefix_valid - length 32, 40, 48, 56, 64 or 96, and bits 64 to 71
+ * zero (section 2.2). The caller checks that host bits are zero.
+ */
+bool rfc6052_prefix_valid(const struct prefix6 *p);
+
+/* rfc6052_is_wkp - is it the Well-Known Prefix 64:ff9b::/96? */
+bool rfc6052_is_wkp(const struct prefix6 *p);
+
+/*
+ * rfc6052_encode - @v4 inside @p; suffix and u-octet zero (section 2.3).
+ * rfc6052_decode - the IPv4 address inside @v6.
+ * @p: a valid prefix
+ *
+ * decode returns false when @v6 is outside @p or its u-octet is not zero
+ * (for /96 bits 64 to 71 belong to the prefix); suffix bits are ignored.
+ * Context: pure.
+ */
+void rfc6052_encode(const struct prefix6 *p, struct in_addr v4,
+		    struct in6_addr *v6);
+bool rfc6052_decode(const struct prefix6 *p, const struct in6_addr *v6,
+		    struct in_addr *v4);
+
+/*
+ * addr4_is_global - false for what RFC 6052 section 3.1 keeps out of the
+ * Well-Known Prefix: the special-purpose registry (RFC 6890) entries that are
+ * not globally reachable, which include RFC 1918, 100.64/10, 192.0.0.0/24,
+ * the three documentation networks, multicast and 240/4. Pure.
+ */
+bool addr4_is_global(struct in_addr a);
+
+/*
+ * addr4_is_unicast - may it be the address of one host? Not 0/8, 127/8,
+ * multicast, 240/4 and broadcast. addr6_is_unicast: not ::, ::1, multicast.
+ */
+bool addr4_is_unicast(struct in_addr a);
+bool addr6_is_unicast(const struct in6_addr *a);
+
+#endif
