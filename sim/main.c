@@ -13,19 +13,19 @@
 static const struct subcommand {
 	const char *name;
 	int (*run)(int argc, char **argv);
-	const char *synopsis;	/* NULL: for xlatsim's own use inside nodes */
+	const char *synopsis; /* NULL: for xlatsim's own use inside nodes */
 	const char *help;
 } subcommands[] = {
-	{ "run", cmd_run, "run SCENARIO...",
-	  "build the world, play the scenario, score, tear down" },
-	{ "plan", cmd_plan, "plan FILE",
-	  "print what would be built, touch nothing" },
-	{ "doctor", cmd_doctor, "doctor",
-	  "what this host can and cannot run, and what to install" },
-	{ "clean", cmd_clean, "clean",
-	  "remove whatever a killed run left behind" },
-	{ "probe", probe_main, NULL, NULL },
-	{ "relay", relay_main, NULL, NULL },
+	{"run", cmd_run, "run SCENARIO...",
+	 "build the world, play the scenario, score, tear down"},
+	{"plan", cmd_plan, "plan FILE",
+	 "print what would be built, touch nothing"},
+	{"doctor", cmd_doctor, "doctor",
+	 "what this host can and cannot run, and what to install"},
+	{"clean", cmd_clean, "clean",
+	 "remove whatever a killed run left behind"},
+	{"probe", probe_main, NULL, NULL},
+	{"relay", relay_main, NULL, NULL},
 };
 
 #define N_SUBCOMMANDS (sizeof(subcommands) / sizeof(*subcommands))
@@ -34,7 +34,8 @@ static int print_help(FILE *out)
 {
 	fputs("xlatsim: build a 464XLAT wireless ISP in network namespaces,\n"
 	      "break it on schedule, and score what its customers felt.\n\n"
-	      "Usage: xlatsim COMMAND [OPTION...]\n\n", out);
+	      "Usage: xlatsim COMMAND [OPTION...]\n\n",
+	      out);
 	for (size_t i = 0; i < N_SUBCOMMANDS; i++)
 		if (subcommands[i].synopsis)
 			fprintf(out, "  %-18s %s\n", subcommands[i].synopsis,
@@ -42,7 +43,8 @@ static int print_help(FILE *out)
 	fputs("\n`xlatsim COMMAND --help` says more; so do xlatsim(1) and "
 	      "scenario(5).\n"
 	      "Exit status: 0 passed, 1 failed, 2 bad usage or file, 3 no "
-	      "verdict, 4 the host lacks something.\n", out);
+	      "verdict, 4 the host lacks something.\n",
+	      out);
 	return EXIT_PASSED;
 }
 

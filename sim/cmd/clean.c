@@ -15,9 +15,9 @@ static const char usage[] =
 	"Runs that are alive are left alone. --dry-run only lists.\n";
 
 static const struct option options[] = {
-	{ "dry-run", no_argument, NULL, 'n' },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+	{"dry-run", no_argument, NULL, 'n'},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
 };
 
 static void print_leftover(void *arg, const char *what)

@@ -8,10 +8,10 @@
 /* Exit status of every subcommand. */
 enum exit_status {
 	EXIT_PASSED = 0,
-	EXIT_FAILED = 1,   /* an expectation failed, or a regression */
-	EXIT_USAGE = 2,	   /* bad usage or a bad file: nothing was touched */
-	EXIT_INVALID = 3,  /* the run gave no verdict */
-	EXIT_HOST = 4,	   /* the host lacks something, and it was named */
+	EXIT_FAILED = 1,  /* an expectation failed, or a regression */
+	EXIT_USAGE = 2,	  /* bad usage or a bad file: nothing was touched */
+	EXIT_INVALID = 3, /* the run gave no verdict */
+	EXIT_HOST = 4,	  /* the host lacks something, and it was named */
 };
 
 int cmd_run(int argc, char **argv);

@@ -22,8 +22,8 @@ static const char usage[] =
 	"something is missing, and it is named.\n";
 
 static const struct option options[] = {
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
 };
 
 struct doctor {
@@ -41,34 +41,38 @@ static void say(struct doctor *d, bool ok, const char *what, const char *more)
 static struct plan *tiny_plan(struct arena *a, const struct topology *t)
 {
 	static struct plan_node nodes[] = {
-		{ .name = "a", .role = NODE_HOME },
-		{ .name = "b", .role = NODE_SERVER },
+		{.name = "a", .role = NODE_HOME},
+		{.name = "b", .role = NODE_SERVER},
 	};
 	static struct plan_link link = {
 		.name = "a-b",
-		.a = { .node = 0, .name = "b", .has4 = true,
-		       .net4.len = 30 },
-		.b = { .node = 1, .name = "a", .has4 = true,
-		       .net4.len = 30 },
-		.profile = { .mtu = 1500,
-			     .down = { .rate_bps = 1e8, .burst_bytes = 65536,
-				       .queue_ns = 5e7 },
-			     .up = { .rate_bps = 1e8, .burst_bytes = 65536,
-				     .queue_ns = 5e7 },
-			     .offloads = { .gro = OFFLOAD_ON } },
+		.a = {.node = 0, .name = "b", .has4 = true, .net4.len = 30},
+		.b = {.node = 1, .name = "a", .has4 = true, .net4.len = 30},
+		.profile = {.mtu = 1500,
+			    .down = {.rate_bps = 1e8,
+				     .burst_bytes = 65536,
+				     .queue_ns = 5e7},
+			    .up = {.rate_bps = 1e8,
+				   .burst_bytes = 65536,
+				   .queue_ns = 5e7},
+			    .offloads = {.gro = OFFLOAD_ON}},
 	};
 	static struct plan_step steps[] = {
-		{ STEP_NODE, 0 }, { STEP_NODE, 1 },	{ STEP_LINK, 0 },
-		{ STEP_OFFLOAD, 0 }, { STEP_ADDR, 0 }, { STEP_UP, 0 },
-		{ STEP_TBF, 0 },
+		{STEP_NODE, 0},	   {STEP_NODE, 1}, {STEP_LINK, 0},
+		{STEP_OFFLOAD, 0}, {STEP_ADDR, 0}, {STEP_UP, 0},
+		{STEP_TBF, 0},
 	};
 	struct plan *p = ARENA_NEW(a, struct plan);
 
 	link.a.addr4.s_addr = htonl(0xc6120001); /* 198.18.0.1, RFC 2544 */
 	link.b.addr4.s_addr = htonl(0xc6120002);
-	*p = (struct plan){ .topology = t, .nodes = nodes, .n_nodes = 2,
-			    .links = &link, .n_links = 1, .steps = steps,
-			    .n_steps = sizeof(steps) / sizeof(*steps) };
+	*p = (struct plan){.topology = t,
+			   .nodes = nodes,
+			   .n_nodes = 2,
+			   .links = &link,
+			   .n_links = 1,
+			   .steps = steps,
+			   .n_steps = sizeof(steps) / sizeof(*steps)};
 	return p;
 }
 
@@ -76,10 +80,9 @@ static void try_world(struct doctor *d)
 {
 	static const char what[] = "namespaces, veth, tbf";
 	struct arena *a = arena_new();
-	struct topology t = { .name = "doctor" };
+	struct topology t = {.name = "doctor"};
 	char id[8], dir[64], text[64];
-	struct world_opts o = { .run_id = id, .dir = dir,
-				.loop = loop_new() };
+	struct world_opts o = {.run_id = id, .dir = dir, .loop = loop_new()};
 	struct world *w = NULL;
 	struct mono start;
 	struct err e;
@@ -92,7 +95,8 @@ static void try_world(struct doctor *d)
 		if (world_build(tiny_plan(a, &t), &o, &w, &e)) {
 			say(d, false, what, e.text);
 		} else {
-			snprintf(text, sizeof(text), "a world of two nodes "
+			snprintf(text, sizeof(text),
+				 "a world of two nodes "
 				 "was built in %.1f ms",
 				 (double)mono_sub(clock_now(), start) / 1e6);
 			say(d, true, what, text);
@@ -122,8 +126,8 @@ static void check_cubic(struct doctor *d)
 	if (fd >= 0)
 		close(fd);
 	text[strcspn(text, "\n")] = '\0';
-	say(d, ok, "TCP congestion control", ok ? "cubic (pinned by probes)"
-						: "cubic is not available");
+	say(d, ok, "TCP congestion control",
+	    ok ? "cubic (pinned by probes)" : "cubic is not available");
 }
 
 static void check_engines(struct doctor *d)
@@ -139,8 +143,9 @@ static void check_engines(struct doctor *d)
 		for (int role = DAEMON_AUTH_DNS; role <= DAEMON_RELAY; role++) {
 			len = strlen(name);
 			if ((*ops)->roles & 1u << role)
-				snprintf(name + len, sizeof(name) - len, " %s",
-					 plan_role_word((enum daemon_role)role));
+				snprintf(
+					name + len, sizeof(name) - len, " %s",
+					plan_role_word((enum daemon_role)role));
 		}
 		say(d, ret == 0, name, ret ? why.text : version);
 	}
@@ -148,9 +153,9 @@ static void check_engines(struct doctor *d)
 
 int cmd_doctor(int argc, char **argv)
 {
-	struct doctor d = { false };
+	struct doctor d = {false};
 	struct arena *a;
-	struct result r = { 0 };
+	struct result r = {0};
 	int opt;
 
 	opterr = 0;

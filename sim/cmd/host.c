@@ -35,16 +35,16 @@ void host_describe(struct result *r, struct arena *a)
 				   : arena_printf(a, "%s %s %s", u.sysname,
 						  u.release, u.machine);
 	r->host.cpu = cpu_model(a);
-	r->host.cores = sched_getaffinity(0, sizeof(set), &set)
-		? 0 : CPU_COUNT(&set);
+	r->host.cores =
+		sched_getaffinity(0, sizeof(set), &set) ? 0 : CPU_COUNT(&set);
 	r->host.version = "xlatsim " XLATSIM_VERSION;
 }
 
 struct host_cpu host_cpu_read(void)
 {
-	unsigned long long v[8] = { 0 }; /* user nice system idle iowait irq
-					    softirq steal */
-	struct host_cpu c = { 0, 0 };
+	unsigned long long v[8] = {0}; /* user nice system idle iowait irq
+					  softirq steal */
+	struct host_cpu c = {0, 0};
 	FILE *f = fopen("/proc/stat", "re");
 
 	if (!f)

@@ -14,8 +14,8 @@ static const char usage[] =
 	"root and touches nothing.\n";
 
 static const struct option options[] = {
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
 };
 
 static const struct topology *load(const char *path, struct arena *a,
@@ -63,8 +63,8 @@ int cmd_plan(int argc, char **argv)
 	opterr = 0;
 	while ((opt = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
 		if (opt != 'h')
-			return cmd_bad_option("plan", options,
-					      argv[optind - 1], opt);
+			return cmd_bad_option("plan", options, argv[optind - 1],
+					      opt);
 		fputs(usage, stdout);
 		return EXIT_PASSED;
 	}

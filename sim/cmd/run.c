@@ -25,7 +25,8 @@ static const char usage[] =
 	"  --json          print the results as JSON instead of a table\n"
 	"  --junit FILE    write all results as JUnit XML too\n"
 	"  --out DIR       write results under DIR (default: results)\n"
-	"  --seed N        seed of everything random (default: from the system)\n"
+	"  --seed N        seed of everything random (default: from the "
+	"system)\n"
 	"  --keep          keep the last world until Ctrl-C\n"
 	"  --quiet         no progress, only the result\n\n"
 	"Needs root. Exit status: 0 passed, 1 an expectation failed, 2 bad\n"
@@ -34,14 +35,14 @@ static const char usage[] =
 enum { OPT_JSON = 256, OPT_JUNIT, OPT_OUT, OPT_SEED, OPT_KEEP, OPT_QUIET };
 
 static const struct option options[] = {
-	{ "json", no_argument, NULL, OPT_JSON },
-	{ "junit", required_argument, NULL, OPT_JUNIT },
-	{ "out", required_argument, NULL, OPT_OUT },
-	{ "seed", required_argument, NULL, OPT_SEED },
-	{ "keep", no_argument, NULL, OPT_KEEP },
-	{ "quiet", no_argument, NULL, OPT_QUIET },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+	{"json", no_argument, NULL, OPT_JSON},
+	{"junit", required_argument, NULL, OPT_JUNIT},
+	{"out", required_argument, NULL, OPT_OUT},
+	{"seed", required_argument, NULL, OPT_SEED},
+	{"keep", no_argument, NULL, OPT_KEEP},
+	{"quiet", no_argument, NULL, OPT_QUIET},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
 };
 
 struct run {
@@ -83,8 +84,11 @@ static int parse_options(struct run *r, int argc, char **argv)
 			break;
 		case OPT_SEED:
 			if (parse_seed(optarg, &r->session.seed))
-				return cmd_usage_error("run", "--seed '%s': "
-					"expected a whole number", optarg);
+				return cmd_usage_error(
+					"run",
+					"--seed '%s': "
+					"expected a whole number",
+					optarg);
 			break;
 		case OPT_KEEP:
 			r->session.keep = true;
@@ -117,8 +121,8 @@ static int load_scenarios(struct run *r, char **paths, int n)
 		diags_init(&d);
 		s = spec_load_scenario(paths[i], r->arena, &d);
 		if (s)
-			*ARENA_APPEND(r->arena, r->scenarios,
-				      r->n_scenarios) = s;
+			*ARENA_APPEND(r->arena, r->scenarios, r->n_scenarios) =
+				s;
 		else
 			status = cmd_bad_file(paths[i], &d);
 		diags_fini(&d);
@@ -130,13 +134,14 @@ static int check_host(const struct run *r)
 {
 	if (geteuid() != 0) {
 		fputs("xlatsim run: needs root to make network namespaces "
-		      "(sudo xlatsim run ...)\n", stderr);
+		      "(sudo xlatsim run ...)\n",
+		      stderr);
 		return EXIT_HOST;
 	}
 	for (size_t i = 0; i < r->n_scenarios; i++) {
 		struct err e;
-		struct plan *p = plan_new(r->scenarios[i]->topology, r->arena,
-					  &e);
+		struct plan *p =
+			plan_new(r->scenarios[i]->topology, r->arena, &e);
 
 		if (!p) {
 			fprintf(stderr, "xlatsim run: %s: %s\n",
@@ -144,8 +149,10 @@ static int check_host(const struct run *r)
 			return EXIT_USAGE;
 		}
 		if (engine_check_host(p, &e)) {
-			fprintf(stderr, "xlatsim run: this host cannot run "
-				"%s: %s\n", r->scenarios[i]->path, e.text);
+			fprintf(stderr,
+				"xlatsim run: this host cannot run "
+				"%s: %s\n",
+				r->scenarios[i]->path, e.text);
 			return EXIT_HOST;
 		}
 	}
@@ -176,8 +183,8 @@ static int catch_signals(struct run *r)
 	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	r->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (r->signal_fd < 0 ||
-	    !loop_add_fd(r->session.loop, r->signal_fd, EPOLLIN, on_signal, r)) {
+	if (r->signal_fd < 0 || !loop_add_fd(r->session.loop, r->signal_fd,
+					     EPOLLIN, on_signal, r)) {
 		perror("xlatsim run: signalfd");
 		return EXIT_HOST;
 	}
@@ -192,9 +199,10 @@ static void announce(const struct run *r)
 	for (size_t i = 0; i < r->n_scenarios; i++)
 		ns += spec_duration_ns(r->scenarios[i]);
 	units_format(ns, UNIT_TIME, text, sizeof(text));
-	progress_note(r->session.progress, "%zu scenario%s, about %s of "
-		      "measuring; seed %llu", r->n_scenarios,
-		      r->n_scenarios == 1 ? "" : "s", text,
+	progress_note(r->session.progress,
+		      "%zu scenario%s, about %s of "
+		      "measuring; seed %llu",
+		      r->n_scenarios, r->n_scenarios == 1 ? "" : "s", text,
 		      (unsigned long long)r->session.seed);
 }
 
@@ -205,7 +213,7 @@ static int play_all(struct run *r)
 	announce(r);
 	for (size_t i = 0; i < r->n_scenarios; i++) {
 		struct result *res;
-		struct err e = { "" };
+		struct err e = {""};
 
 		r->session.keep = keep && i + 1 == r->n_scenarios;
 		res = session_run(r->scenarios[i], &r->session, r->arena, &e);
@@ -287,8 +295,8 @@ static int report(struct run *r)
 
 static int run_scenarios(struct run *r, int argc, char **argv)
 {
-	enum progress_mode mode = isatty(STDERR_FILENO) ? PROGRESS_LIVE
-							: PROGRESS_PLAIN;
+	enum progress_mode mode =
+		isatty(STDERR_FILENO) ? PROGRESS_LIVE : PROGRESS_PLAIN;
 	int status = parse_options(r, argc, argv);
 
 	if (status)
@@ -304,8 +312,8 @@ static int run_scenarios(struct run *r, int argc, char **argv)
 		status = catch_signals(r);
 	if (status)
 		return status;
-	r->session.progress = progress_new(stderr,
-					   r->quiet ? PROGRESS_QUIET : mode);
+	r->session.progress =
+		progress_new(stderr, r->quiet ? PROGRESS_QUIET : mode);
 	status = play_all(r);
 	progress_free(r->session.progress);
 	return status ? status : report(r);
@@ -313,7 +321,7 @@ static int run_scenarios(struct run *r, int argc, char **argv)
 
 int cmd_run(int argc, char **argv)
 {
-	struct run r = { .session = { .out = "results" }, .signal_fd = -1 };
+	struct run r = {.session = {.out = "results"}, .signal_fd = -1};
 	int status;
 
 	if (getrandom(&r.session.seed, 4, 0) != 4)

@@ -47,7 +47,8 @@ struct session {
 	char run_id[8];
 };
 
-/* ---- progress -------------------------------------------------------------- */
+/* ---- progress --------------------------------------------------------------
+ */
 
 static void on_world_step(void *arg, size_t step, size_t n, const char *text)
 {
@@ -84,7 +85,8 @@ static void on_tick(void *arg, double done_ns, double total_ns)
 	progress_tick(ss->o->progress, done_ns, total_ns, NULL);
 }
 
-/* ---- the result directory -------------------------------------------------- */
+/* ---- the result directory --------------------------------------------------
+ */
 
 /* OUT/SCENARIO/20261123T074501Z, with -2, -3 ... if that is taken. */
 static int make_result_dir(struct session *ss, struct err *e)
@@ -157,13 +159,17 @@ static int write_plan(struct session *ss, const struct plan *p, struct err *e)
 	return ret;
 }
 
-/* ---- stages ---------------------------------------------------------------- */
+/* ---- stages ----------------------------------------------------------------
+ */
 
 static int build(struct session *ss, struct err *e)
 {
-	struct world_opts wo = { .run_id = ss->run_id, .dir = ss->r->dir,
-				 .seed = ss->o->seed, .loop = ss->o->loop,
-				 .on_step = on_world_step, .arg = ss };
+	struct world_opts wo = {.run_id = ss->run_id,
+				.dir = ss->r->dir,
+				.seed = ss->o->seed,
+				.loop = ss->o->loop,
+				.on_step = on_world_step,
+				.arg = ss};
 	struct mono start;
 	struct plan *p = plan_new(ss->s->topology, ss->a, e);
 	int ret;
@@ -210,10 +216,15 @@ static int play(struct session *ss, struct err *e)
 	struct timeline *t = &ss->timeline;
 	int ret;
 
-	*t = (struct timeline){ .world = ss->world, .engines = ss->engines,
-				.scenario = s, .result = ss->r, .arena = ss->a,
-				.note = on_note, .stage = on_stage,
-				.tick = on_tick, .arg = ss };
+	*t = (struct timeline){.world = ss->world,
+			       .engines = ss->engines,
+			       .scenario = s,
+			       .result = ss->r,
+			       .arena = ss->a,
+			       .note = on_note,
+			       .stage = on_stage,
+			       .tick = on_tick,
+			       .arg = ss};
 	testbed_begin(&ss->testbed, ss->engines);
 	ret = timeline_measure(t, s->before, s->n_before, "before", e);
 	if (!ret)
@@ -228,8 +239,8 @@ static void record_engines(struct session *ss)
 {
 	for (size_t i = 0; i < engines_count(ss->engines); i++) {
 		struct engine *en = engines_at(ss->engines, i);
-		struct engine_fact *f = ARENA_APPEND(ss->a, ss->r->engines,
-						     ss->r->n_engines);
+		struct engine_fact *f =
+			ARENA_APPEND(ss->a, ss->r->engines, ss->r->n_engines);
 		char version[128];
 		struct err why;
 		json_t *counters = NULL;
@@ -238,15 +249,16 @@ static void record_engines(struct session *ss)
 		f->role = plan_role_word(en->daemon->role);
 		f->name = en->ops->name;
 		f->version = en->ops->available(version, sizeof(version), &why)
-			? "unknown" : arena_strdup(ss->a, version);
+				     ? "unknown"
+				     : arena_strdup(ss->a, version);
 		if (en->ops->counters && en->n_procs &&
 		    proc_running(en->procs[0]))
 			counters = en->ops->counters(en);
 		if (counters) {
 			char *text = json_dumps(counters, JSON_COMPACT);
 
-			f->counters_json = text ? arena_strdup(ss->a, text)
-						: NULL;
+			f->counters_json =
+				text ? arena_strdup(ss->a, text) : NULL;
 			free(text);
 			json_decref(counters);
 		}
@@ -266,8 +278,7 @@ static void record_faults(struct session *ss)
 			plan_role_word(en->daemon->role),
 			world_plan(ss->world)->nodes[en->daemon->node].name,
 			en->fault);
-		ss->testbed.fault_is_relay =
-			en->daemon->role == DAEMON_RELAY;
+		ss->testbed.fault_is_relay = en->daemon->role == DAEMON_RELAY;
 		progress_note(ss->o->progress, "%s", ss->testbed.engine_fault);
 	}
 }
@@ -282,16 +293,16 @@ static void keep_world(struct session *ss)
 {
 	const struct plan *p = world_plan(ss->world);
 
-	fprintf(stderr, "\nThe world is kept until Ctrl-C. Enter a node with\n"
-		"  ip netns exec xs-%s-%s sh\nNodes:", ss->run_id,
-		p->nodes[0].name);
+	fprintf(stderr,
+		"\nThe world is kept until Ctrl-C. Enter a node with\n"
+		"  ip netns exec xs-%s-%s sh\nNodes:",
+		ss->run_id, p->nodes[0].name);
 	for (size_t i = 0; i < p->n_nodes; i++)
 		fprintf(stderr, " %s", p->nodes[i].name);
 	fputs("\n", stderr);
 	loop_resume(ss->o->loop);
 	while (loop_run_until(ss->o->loop, stopped, NULL,
-			      mono_add(clock_now(), 3600 * NS_PER_S)) !=
-	       -EINTR)
+			      mono_add(clock_now(), 3600 * NS_PER_S)) != -EINTR)
 		;
 }
 
@@ -308,7 +319,8 @@ static void take_down(struct session *ss)
 	ss->r->teardown_ns = (double)mono_sub(clock_now(), start);
 }
 
-/* ---- verdict and files ------------------------------------------------------ */
+/* ---- verdict and files ------------------------------------------------------
+ */
 
 static void judge(struct session *ss, int ret, const struct err *e)
 {
@@ -338,18 +350,18 @@ static void write_results(struct session *ss)
 	int ret = -ENOMEM;
 
 	if (json)
-		ret = file_write(arena_printf(ss->a, "%s/result.json",
-					      ss->r->dir),
-				 json, strlen(json), &e);
+		ret = file_write(
+			arena_printf(ss->a, "%s/result.json", ss->r->dir), json,
+			strlen(json), &e);
 	free(json);
 	if (!ret)
-		ret = report_html(arena_printf(ss->a, "%s/report.html",
-					       ss->r->dir),
-				  ss->r, &e);
+		ret = report_html(
+			arena_printf(ss->a, "%s/report.html", ss->r->dir),
+			ss->r, &e);
 	if (!ret)
-		ret = report_junit(arena_printf(ss->a, "%s/junit.xml",
-						ss->r->dir),
-				   &ss->r, 1, &e);
+		ret = report_junit(
+			arena_printf(ss->a, "%s/junit.xml", ss->r->dir), &ss->r,
+			1, &e);
 	if (ret) {
 		progress_note(ss->o->progress, "results: %s",
 			      ret == -ENOMEM ? "out of memory" : e.text);
@@ -367,8 +379,8 @@ struct result *session_run(const struct scenario *s,
 	struct mono start = clock_now();
 	int ret;
 
-	*ss = (struct session){ .s = s, .o = o, .a = a,
-				.r = ARENA_NEW(a, struct result) };
+	*ss = (struct session){
+		.s = s, .o = o, .a = a, .r = ARENA_NEW(a, struct result)};
 	ss->r->scenario = s;
 	ss->r->seed = o->seed;
 	host_describe(ss->r, a);

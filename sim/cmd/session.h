@@ -8,11 +8,11 @@
 #include "../score/score.h"
 
 struct session_opts {
-	const char *out;	/* results go to OUT/SCENARIO/TIME; "results" */
+	const char *out; /* results go to OUT/SCENARIO/TIME; "results" */
 	uint64_t seed;
-	bool keep;		/* keep the world until the loop is stopped */
+	bool keep; /* keep the world until the loop is stopped */
 	struct progress *progress;
-	struct loop *loop;	/* stopped by signals */
+	struct loop *loop; /* stopped by signals */
 };
 
 /*

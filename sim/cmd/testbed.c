@@ -43,8 +43,8 @@ void testbed_end(struct testbed *tb, struct engines *es,
 		return;
 	tb->relay = true;
 	if (number(stats, "wall_ns") > 0)
-		tb->relay_cpu = number(stats, "cpu_ns") /
-			number(stats, "wall_ns");
+		tb->relay_cpu =
+			number(stats, "cpu_ns") / number(stats, "wall_ns");
 	tb->relay_late_p99_ns = number(stats, "late_p99_ns");
 	tb->relay_late_max_ns = number(stats, "late_max_ns");
 	tb->relay_overruns = (uint64_t)number(stats, "overruns");
@@ -60,24 +60,30 @@ static const char *limited_by(const struct testbed *tb,
 		units_format(tb->event_late_max_ns, UNIT_TIME, got,
 			     sizeof(got));
 		units_format(s->max_late_ns, UNIT_TIME, limit, sizeof(limit));
-		return arena_printf(a, "an event came %s late (at most %s): "
-				    "this machine was too busy", got, limit);
+		return arena_printf(a,
+				    "an event came %s late (at most %s): "
+				    "this machine was too busy",
+				    got, limit);
 	}
 	if (tb->engine_fault && tb->fault_is_relay)
 		return tb->engine_fault;
 	if (tb->relay_overruns)
-		return arena_printf(a, "the link relay lost %llu packets that "
+		return arena_printf(a,
+				    "the link relay lost %llu packets that "
 				    "came faster than it reads",
 				    (unsigned long long)tb->relay_overruns);
 	if (tb->relay_cpu > RELAY_CPU_LIMIT)
-		return arena_printf(a, "the link relay used %.0f%% of a core: "
+		return arena_printf(a,
+				    "the link relay used %.0f%% of a core: "
 				    "it was the bottleneck",
 				    tb->relay_cpu * 100);
 	if (tb->relay_late_p99_ns > RELAY_LATE_LIMIT_NS) {
 		units_format(tb->relay_late_p99_ns, UNIT_TIME, got,
 			     sizeof(got));
-		return arena_printf(a, "the link relay sent 1%% of its packets "
-				    "more than %s late", got);
+		return arena_printf(a,
+				    "the link relay sent 1%% of its packets "
+				    "more than %s late",
+				    got);
 	}
 	return NULL;
 }
@@ -98,18 +104,20 @@ const char *testbed_record(const struct testbed *tb, struct result *r,
 	score_set_num(m, "build-time", r->build_ns);
 	score_set_num(m, "ready-time", r->ready_ns);
 	score_set_num(m, "teardown-time", r->teardown_ns);
-	score_set_num(m, "cpu-busy", host_cpu_share(tb->cpu_begin,
-						    tb->cpu_end));
+	score_set_num(m, "cpu-busy",
+		      host_cpu_share(tb->cpu_begin, tb->cpu_end));
 	if (tb->relay) {
 		score_set_num(m, "relay-cpu", tb->relay_cpu);
 		score_set_num(m, "relay-late-p99", tb->relay_late_p99_ns);
 		score_set_num(m, "relay-late-max", tb->relay_late_max_ns);
 	}
 	units_format(tb->event_late_max_ns, UNIT_TIME, late, sizeof(late));
-	m->summary = arena_printf(a, "events at most %s late, machine %.0f%% "
-				  "busy, relay %.0f%% of a core", late,
-				  host_cpu_share(tb->cpu_begin, tb->cpu_end) *
-					  100, tb->relay_cpu * 100);
+	m->summary = arena_printf(
+		a,
+		"events at most %s late, machine %.0f%% "
+		"busy, relay %.0f%% of a core",
+		late, host_cpu_share(tb->cpu_begin, tb->cpu_end) * 100,
+		tb->relay_cpu * 100);
 	m->why = limited_by(tb, s, a);
 	m->invalid = m->why != NULL;
 	return m->why;

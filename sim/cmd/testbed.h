@@ -14,10 +14,10 @@ struct testbed {
 	bool measured;
 	struct host_cpu cpu_begin, cpu_end;
 	double event_late_max_ns;
-	bool relay;		/* there is one, and it answered */
-	double relay_cpu;	/* share of one core */
+	bool relay;	  /* there is one, and it answered */
+	double relay_cpu; /* share of one core */
 	double relay_late_p99_ns, relay_late_max_ns;
-	uint64_t relay_overruns; /* packets that came faster than it read */
+	uint64_t relay_overruns;  /* packets that came faster than it read */
 	const char *engine_fault; /* NULL: every engine lived */
 	bool fault_is_relay;
 };

@@ -46,7 +46,9 @@ int cmd_bad_option(const char *cmd, const struct option *known,
 	word[strcspn(word, "=")] = '\0';
 	near = diag_suggest(word, names);
 	if (near)
-		return cmd_usage_error(cmd, "there is no option '%s'; did you "
-				       "mean '--%s'?", given, near);
+		return cmd_usage_error(cmd,
+				       "there is no option '%s'; did you "
+				       "mean '--%s'?",
+				       given, near);
 	return cmd_usage_error(cmd, "there is no option '%s'", given);
 }

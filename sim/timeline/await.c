@@ -61,8 +61,8 @@ static void succeed(struct await *a, struct mono when)
 	event_text(a->ev, text, sizeof(text));
 	units_format((double)mono_sub(a->reached, a->begun), UNIT_TIME, took,
 		     sizeof(took));
-	timeline_happened(a->t, a->zero, a->reached, 0, "await",
-			  "%s after %s", text, took);
+	timeline_happened(a->t, a->zero, a->reached, 0, "await", "%s after %s",
+			  text, took);
 }
 
 static void look_at_route(struct await *a, struct mono when)
@@ -86,9 +86,11 @@ int await_start(struct timeline *t, const struct event_spec *ev,
 	struct await *a = ARENA_NEW(t->arena, struct await);
 	int ret = 0;
 
-	*a = (struct await){ .t = t, .ev = ev, .zero = zero,
-			     .begun = clock_now(),
-			     .deadline = mono_add(zero, (int64_t)ev->at_ns) };
+	*a = (struct await){.t = t,
+			    .ev = ev,
+			    .zero = zero,
+			    .begun = clock_now(),
+			    .deadline = mono_add(zero, (int64_t)ev->at_ns)};
 	a->node = plan_find_node(world_plan(t->world), ev->node);
 	*out = a;
 	if (a->node < 0)
@@ -100,11 +102,14 @@ int await_start(struct timeline *t, const struct event_spec *ev,
 			look_at_route(a, a->begun);
 		return ret;
 	}
-	a->ping = (struct measure_spec){ .pos = ev->pos, .name = ev->name,
-					 .kind = PROBE_PING, .from = ev->node,
-					 .to = ev->to, .count = 1,
-					 .size_bytes = 56,
-					 .interval_ns = 100 * NS_PER_MS };
+	a->ping = (struct measure_spec){.pos = ev->pos,
+					.name = ev->name,
+					.kind = PROBE_PING,
+					.from = ev->node,
+					.to = ev->to,
+					.count = 1,
+					.size_bytes = 56,
+					.interval_ns = 100 * NS_PER_MS};
 	return next_ping(a, e);
 }
 
@@ -142,8 +147,8 @@ bool await_done(struct await *a)
 void await_finish(struct await *a)
 {
 	struct result *r = a->t->result;
-	struct measurement *m = ARENA_APPEND(a->t->arena, r->measurements,
-					     r->n_measurements);
+	struct measurement *m =
+		ARENA_APPEND(a->t->arena, r->measurements, r->n_measurements);
 	char took[32] = "never";
 
 	if (a->probe) {
@@ -165,13 +170,10 @@ void await_finish(struct await *a)
 		m->why = "not reached before its deadline";
 		a->t->missed_awaits = true;
 	}
-	m->summary = arena_printf(a->t->arena, "%s %s%s%s %s %s",
-				  a->ev->node,
-				  a->ev->kind == EVENT_AWAIT_PING ? "reaches "
-								  : "routes ",
-				  a->ev->to, a->ev->via ? " via" : "",
-				  a->ev->via ? a->ev->via : "",
-				  a->ok ? arena_printf(a->t->arena, "after %s",
-						       took)
-					: took);
+	m->summary = arena_printf(
+		a->t->arena, "%s %s%s%s %s %s", a->ev->node,
+		a->ev->kind == EVENT_AWAIT_PING ? "reaches " : "routes ",
+		a->ev->to, a->ev->via ? " via" : "",
+		a->ev->via ? a->ev->via : "",
+		a->ok ? arena_printf(a->t->arena, "after %s", took) : took);
 }

@@ -8,9 +8,8 @@
 
 static int role_of(const struct event_spec *ev)
 {
-	static const enum daemon_role roles[] = { DAEMON_PLAT, DAEMON_CLAT,
-						  DAEMON_DNS64,
-						  DAEMON_ROUTING };
+	static const enum daemon_role roles[] = {DAEMON_PLAT, DAEMON_CLAT,
+						 DAEMON_DNS64, DAEMON_ROUTING};
 
 	if (!ev->role)
 		return DAEMON_PLAT;
@@ -26,9 +25,9 @@ static int find_engine(struct timeline *t, const struct event_spec *ev,
 	const struct plan *p = world_plan(t->world);
 	int role = role_of(ev), node = plan_find_node(p, ev->node);
 
-	*out = role < 0 || node < 0 ? NULL
-				    : engines_get(t->engines, node,
-						  (enum daemon_role)role);
+	*out = role < 0 || node < 0
+		       ? NULL
+		       : engines_get(t->engines, node, (enum daemon_role)role);
 	if (!*out)
 		return err_set(e, ENOENT, "%s:%u: no %s engine runs on %s",
 			       ev->pos.file, ev->pos.line,
@@ -62,8 +61,8 @@ static int run_link_event(struct timeline *t, const struct event_spec *ev,
 			       ev->pos.file, ev->pos.line, ev->link_a,
 			       ev->link_b);
 	if (ev->kind != EVENT_SHAPE)
-		return world_link_set(t->world, link,
-				      ev->kind == EVENT_LINK_UP, e);
+		return world_link_set(t->world, link, ev->kind == EVENT_LINK_UP,
+				      e);
 	if (p->links[link].relayed)
 		return engine_shape(t->engines, link, &ev->shape, e);
 	return world_link_shape(t->world, link, &ev->shape, e);
@@ -99,8 +98,8 @@ static int run_set_cost(struct timeline *t, const struct event_spec *ev,
 	int node = plan_find_node(p, ev->node), changed = 0;
 
 	for (size_t i = 0; i < p->n_links; i++) {
-		const struct plan_iface *ends[] = { &p->links[i].a,
-						    &p->links[i].b };
+		const struct plan_iface *ends[] = {&p->links[i].a,
+						   &p->links[i].b};
 		struct engine *en[2];
 
 		if (ends[0]->node != node && ends[1]->node != node)
@@ -120,9 +119,10 @@ static int run_set_cost(struct timeline *t, const struct event_spec *ev,
 		changed++;
 	}
 	if (!changed)
-		return err_set(e, ENOENT, "%s:%u: %s has no routed link whose "
-			       "cost could be set", ev->pos.file, ev->pos.line,
-			       ev->node);
+		return err_set(e, ENOENT,
+			       "%s:%u: %s has no routed link whose "
+			       "cost could be set",
+			       ev->pos.file, ev->pos.line, ev->node);
 	return 0;
 }
 

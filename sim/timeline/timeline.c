@@ -29,27 +29,27 @@ struct running {
 struct play {
 	struct timeline *t;
 	struct mono zero, end;
-	bool flowing;		/* zero is set */
+	bool flowing; /* zero is set */
 	struct running *probes;
 	size_t n_probes;
 	struct await **awaits;
 	size_t n_awaits;
-	struct mono wait_until;	/* for the conditions below */
+	struct mono wait_until; /* for the conditions below */
 };
 
 struct action {
 	double at_ns;
 	const struct measure_spec *measure; /* else event */
 	const struct event_spec *event;
-	size_t order;		/* keeps the sort stable */
+	size_t order; /* keeps the sort stable */
 };
 
 void timeline_happened(struct timeline *t, struct mono zero, struct mono when,
 		       double late_ns, const char *kind, const char *fmt, ...)
 {
 	struct result *r = t->result;
-	struct happening *h = ARENA_APPEND(t->arena, r->happenings,
-					   r->n_happenings);
+	struct happening *h =
+		ARENA_APPEND(t->arena, r->happenings, r->n_happenings);
 	char text[256];
 	va_list ap;
 
@@ -65,13 +65,14 @@ void timeline_happened(struct timeline *t, struct mono zero, struct mono when,
 					     h->at_ns / 1e9, text));
 }
 
-/* ---- measures ------------------------------------------------------------- */
+/* ---- measures -------------------------------------------------------------
+ */
 
 static void collect(struct timeline *t, struct probe *p, const char *phase)
 {
 	struct result *r = t->result;
-	struct measurement *m = ARENA_APPEND(t->arena, r->measurements,
-					     r->n_measurements);
+	struct measurement *m =
+		ARENA_APPEND(t->arena, r->measurements, r->n_measurements);
 
 	probe_finish(p, m);
 	m->phase = phase;
@@ -82,8 +83,8 @@ static bool one_done(void *arg)
 	return probe_done(arg);
 }
 
-int timeline_measure(struct timeline *t, const struct measure_spec *v,
-		     size_t n, const char *phase, struct err *e)
+int timeline_measure(struct timeline *t, const struct measure_spec *v, size_t n,
+		     const char *phase, struct err *e)
 {
 	for (size_t i = 0; i < n; i++) {
 		double length = v[i].for_ns > 0 ? v[i].for_ns : 10e9;
@@ -91,9 +92,9 @@ int timeline_measure(struct timeline *t, const struct measure_spec *v,
 		int ret;
 
 		if (t->stage)
-			t->stage(t->arg, arena_printf(
-						 t->arena, "%s (%s)", v[i].name,
-						 spec_probe_word(v[i].kind)));
+			t->stage(t->arg,
+				 arena_printf(t->arena, "%s (%s)", v[i].name,
+					      spec_probe_word(v[i].kind)));
 		ret = probe_start(t->world, &v[i],
 				  mono_add(clock_now(), (int64_t)length),
 				  t->result->dir, t->arena, &p, e);
@@ -106,13 +107,16 @@ int timeline_measure(struct timeline *t, const struct measure_spec *v,
 			return ret;
 		if (t->note)
 			t->note(t->arg,
-				t->result->measurements[t->result->n_measurements -
-							1].summary);
+				t->result
+					->measurements
+						[t->result->n_measurements - 1]
+					.summary);
 	}
 	return 0;
 }
 
-/* ---- the time line --------------------------------------------------------- */
+/* ---- the time line ---------------------------------------------------------
+ */
 
 static int by_time(const void *a, const void *b)
 {
@@ -140,14 +144,16 @@ static struct action *list_actions(struct timeline *t, size_t *count)
 	for (size_t i = 0; i < s->n_measure; i++) {
 		struct action *a = ARENA_APPEND(t->arena, v, n);
 
-		*a = (struct action){ .at_ns = s->measure[i].at_ns,
-				      .measure = &s->measure[i], .order = n };
+		*a = (struct action){.at_ns = s->measure[i].at_ns,
+				     .measure = &s->measure[i],
+				     .order = n};
 	}
 	for (size_t i = 0; i < s->n_events; i++) {
 		struct action *a = ARENA_APPEND(t->arena, v, n);
 
-		*a = (struct action){ .at_ns = event_begins(s, i),
-				      .event = &s->events[i], .order = n };
+		*a = (struct action){.at_ns = event_begins(s, i),
+				     .event = &s->events[i],
+				     .order = n};
 	}
 	if (n)
 		qsort(v, n, sizeof(*v), by_time);
@@ -159,9 +165,10 @@ static int start_probe(struct play *p, const struct measure_spec *m,
 		       struct err *e)
 {
 	struct timeline *t = p->t;
-	struct mono stop = p->flowing
-		? p->end
-		: mono_add(clock_now(), (int64_t)t->scenario->duration_ns);
+	struct mono stop =
+		p->flowing ? p->end
+			   : mono_add(clock_now(),
+				      (int64_t)t->scenario->duration_ns);
 	struct running *r;
 	struct probe *probe;
 	int ret;
@@ -171,7 +178,7 @@ static int start_probe(struct play *p, const struct measure_spec *m,
 	if (ret)
 		return ret;
 	r = ARENA_APPEND(t->arena, p->probes, p->n_probes);
-	*r = (struct running){ .m = m, .probe = probe };
+	*r = (struct running){.m = m, .probe = probe};
 	return 0;
 }
 
@@ -289,8 +296,8 @@ static int act(struct play *p, const struct action *a, struct err *e)
 		return start_probe(p, a->measure, e);
 	}
 	if (a->event->until) {
-		struct await **w = ARENA_APPEND(t->arena, p->awaits,
-						p->n_awaits);
+		struct await **w =
+			ARENA_APPEND(t->arena, p->awaits, p->n_awaits);
 
 		return await_start(t, a->event, p->zero, w, e);
 	}
@@ -353,7 +360,7 @@ int timeline_play(struct timeline *t, struct err *e)
 	if (!ret)
 		ret = run_actions(p, v, n, e);
 	p->wait_until = clock_now(); /* ends the ticking */
-	p->flowing = false; /* and the record of routes */
+	p->flowing = false;	     /* and the record of routes */
 	for (size_t i = 0; i < p->n_awaits; i++)
 		if (p->awaits[i])
 			await_finish(p->awaits[i]);

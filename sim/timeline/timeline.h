@@ -15,16 +15,16 @@ struct timeline {
 	struct world *world;
 	struct engines *engines;
 	const struct scenario *scenario;
-	struct result *result;	/* measurements and happenings go here */
-	struct arena *arena;	/* the run's */
+	struct result *result; /* measurements and happenings go here */
+	struct arena *arena;   /* the run's */
 	/* note: a line that people should see; tick: progress of a stage */
 	void (*note)(void *arg, const char *text);
 	void (*stage)(void *arg, const char *text);
 	void (*tick)(void *arg, double done_ns, double total_ns);
 	void *arg;
 	/* found while playing */
-	double late_max_ns;	/* of any event */
-	bool missed_awaits;	/* informative; expectations judge */
+	double late_max_ns; /* of any event */
+	bool missed_awaits; /* informative; expectations judge */
 };
 
 /*
@@ -33,8 +33,8 @@ struct timeline {
  * Returns 0; -EINTR when the loop was stopped; other -errno with @e when a
  * measure could not even be started. Context: root.
  */
-int timeline_measure(struct timeline *t, const struct measure_spec *v,
-		     size_t n, const char *phase, struct err *e);
+int timeline_measure(struct timeline *t, const struct measure_spec *v, size_t n,
+		     const char *phase, struct err *e);
 
 /*
  * timeline_play - the scenario's `measure:` and `events:` together.
