@@ -48,6 +48,20 @@ struct link_profile {
 	struct offloads offloads;     /* on both ends */
 };
 
+/* `impairments: {NAME: PROFILE}`: what `radio:`, `links:`, `shape:` may name */
+struct named_profile {
+	struct pos pos;
+	const char *name;
+	struct link_profile profile;
+};
+
+/* `offloads: {NAME: {...}}`: what `offloads:` of a profile may name */
+struct named_offloads {
+	struct pos pos;
+	const char *name;
+	struct offloads offloads;
+};
+
 /* `links: {access-plat1: {...}}`: settings for one link, either name order */
 struct link_spec {
 	struct pos pos;
@@ -128,6 +142,10 @@ struct topology {
 	struct routing_spec routing;
 	struct link_spec *links;
 	size_t n_links;
+	struct named_profile *impairments;
+	size_t n_impairments;
+	struct named_offloads *offloads;
+	size_t n_offloads;
 };
 
 /* ---- scenario ---------------------------------------------------------- */
@@ -150,7 +168,8 @@ struct measure_spec {
 	const char *to;	       /* name, address literal or node; not for dns */
 	const char *query;     /* dns: the name asked for */
 	const char *type;      /* dns: "AAAA", "A", ... */
-	const char *server;    /* dns: NULL: as /etc/resolv.conf says */
+	const char *server;    /* dns: node or address literal; NULL: as
+				  /etc/resolv.conf says */
 	const char *native;    /* throughput: the native destination */
 	enum direction direction;
 	int family;	       /* 0: as `to` resolves; 4 or 6 */
@@ -158,10 +177,11 @@ struct measure_spec {
 	int64_t rounds;	       /* throughput; default 5 */
 	int64_t streams;       /* iperf3, throughput; default 1 */
 	double rate_pps;       /* stream; default 1000 */
-	double size_bytes;     /* stream, ping payload */
+	double size_bytes;     /* UDP or echo payload; stream 200, ping 56 */
 	double interval_ns;    /* ping; default 200ms */
 	double at_ns;	       /* start on the timeline; default 0 */
-	double for_ns;	       /* length; 0: to the end of the timeline */
+	double for_ns;	       /* length; 0: to the end of the timeline (10s in
+				  before and after); throughput: a round, 3s */
 };
 
 enum event_kind {
@@ -180,15 +200,17 @@ struct event_spec {
 	enum event_kind kind;
 	bool until;	       /* at_ns is a deadline, polled before it */
 	double at_ns;	       /* relative to traffic start */
-	const char *name;      /* await: its result is expected as NAME.time */
+	const char *name;      /* await: its result is expected as NAME.time;
+				  default await1, await2, ... */
 	const char *node;      /* engine-*, node-*, set-cost, await: where */
 	const char *role;      /* engine-*: "plat" (default), "clat", "dns64",
 				  "routing" */
 	const char *link_a, *link_b; /* link-*, shape: nodes, a nearer home */
 	int64_t cost;	       /* set-cost */
 	struct link_profile shape; /* shape */
-	const char *to;	       /* await: prefix word pool6/pool4 or address */
-	const char *via;       /* await route: neighbour node */
+	const char *to;	       /* await route: pool6, pool4, default6 or
+				  default4; await ping: as of a measure */
+	const char *via;       /* await route: neighbour node; NULL: any */
 };
 
 enum expect_op { EXPECT_AT_MOST, EXPECT_AT_LEAST, EXPECT_IS };
@@ -214,7 +236,7 @@ struct scenario {
 	struct topology *topology;
 	struct measure_spec *before, *measure, *after;
 	size_t n_before, n_measure, n_after;
-	struct event_spec *events; /* in order of at_ns */
+	struct event_spec *events; /* as in the file, `at` never goes back */
 	size_t n_events;
 	struct expect_spec *expect;
 	size_t n_expect;

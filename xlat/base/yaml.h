@@ -40,7 +40,7 @@ struct ynode {
  * yaml_load_file / yaml_load_text - parse one document.
  * @a: owns the tree
  * @d: syntax errors, duplicate keys, anchors/aliases/tags (refused), files
- *     above 1 MiB or nested deeper than 32
+ *     above 1 MiB, nested deeper than 32, or with a collection of over 4096
  *
  * Returns the root, or NULL when there is no tree at all.
  */
@@ -83,6 +83,9 @@ struct yfield {
 size_t yaml_read_map(const struct ynode *m, const char *what,
 		     const struct yfield *fields, void *out, struct arena *a,
 		     struct diags *d);
+
+/* yaml_is_name - whether @s may be a YF_NAME of up to @max letters. Pure. */
+bool yaml_is_name(const char *s, size_t max);
 
 /* yaml_unknown - report a bad word with the nearest good one, if any. */
 void yaml_unknown(struct diags *d, struct pos at, const char *what,

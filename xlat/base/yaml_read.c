@@ -26,7 +26,7 @@ static const char *kind_word(const struct ynode *n)
 	return n->text[0] || n->quoted ? "a word" : "nothing";
 }
 
-/* "a, b or c" */
+/* "a, b or c"; of many, the first few */
 static void list_words(const char *const *words, char *buf, size_t len)
 {
 	size_t n = 0;
@@ -34,9 +34,12 @@ static void list_words(const char *const *words, char *buf, size_t len)
 	buf[0] = '\0';
 	for (size_t i = 0; words[i] && n < len; i++) {
 		const char *sep = i == 0 ? "" : words[i + 1] ? ", " : " or ";
-		int k = snprintf(buf + n, len - n, "%s%s", sep, words[i]);
+		const char *word = i < WORDS_SHOWN ? words[i] : "...";
+		int k = snprintf(buf + n, len - n, "%s%s", sep, word);
 
 		n += k > 0 ? (size_t)k : 0;
+		if (i == WORDS_SHOWN)
+			break;
 	}
 }
 
@@ -57,11 +60,11 @@ void yaml_unknown(struct diags *d, struct pos at, const char *what,
 		diags_add(d, at, "unknown %s `%s`; there is none", what, word);
 }
 
-static bool is_name(const char *s)
+bool yaml_is_name(const char *s, size_t max)
 {
 	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-");
 
-	return s[0] >= 'a' && s[0] <= 'z' && !s[n] && n <= NAME_MAX_LEN &&
+	return s[0] >= 'a' && s[0] <= 'z' && !s[n] && n <= max &&
 	       s[n - 1] != '-';
 }
 
@@ -188,7 +191,7 @@ static void read_addr(const struct target *t)
 
 static void read_text(const struct target *t)
 {
-	if (t->f->type == YF_NAME && !is_name(t->n->text))
+	if (t->f->type == YF_NAME && !yaml_is_name(t->n->text, NAME_MAX_LEN))
 		complain(t, "a name of up to 11 lower-case letters, digits and "
 			    "hyphens, letter first,");
 	else if (has_control(t->n->text))

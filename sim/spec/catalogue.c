@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* What each probe yields, and the words of the grammar. */
+#include "spec_internal.h"
+
+const char *const probe_words[] = {"dns",	 "ping",   "iperf3",
+				   "throughput", "stream", NULL};
+
+const char *const event_words[] = {
+	"link-down",   "link-up",     "engine-kill", "engine-start",
+	"engine-stop", "engine-cont", "node-down",   "node-up",
+	"set-cost",    "shape",	      "route",	     "ping",
+	NULL,
+};
+
+static const struct metric_def dns_metrics[] = {
+	{"answered", UNIT_BOOL, "a reply came before the timeout"},
+	{"rcode", UNIT_TEXT, "NOERROR, NXDOMAIN, SERVFAIL, ..."},
+	{"synthesised", UNIT_BOOL, "an AAAA answer lies inside pool6"},
+	{"answer", UNIT_TEXT, "first answer of the type asked for"},
+	{"answers", UNIT_NONE, "answers of the type asked for"},
+	{"ttl", UNIT_TIME, "lowest TTL among them"},
+	{"time", UNIT_TIME, "from query to reply"},
+	{"ad", UNIT_BOOL, "the resolver vouches for the answer (DNSSEC)"},
+	{NULL, UNIT_NONE, NULL},
+};
+
+static const struct metric_def ping_metrics[] = {
+	{"sent", UNIT_NONE, "echo requests sent"},
+	{"received", UNIT_NONE, "echo replies received"},
+	{"lost", UNIT_NONE, "requests without a reply"},
+	{"loss", UNIT_RATIO, "share of requests without a reply"},
+	{"rtt-min", UNIT_TIME, "shortest round trip"},
+	{"rtt-median", UNIT_TIME, "median round trip"},
+	{"rtt-p99", UNIT_TIME, "99th percentile of the round trips"},
+	{"rtt-max", UNIT_TIME, "longest round trip"},
+	{NULL, UNIT_NONE, NULL},
+};
+
+static const struct metric_def iperf3_metrics[] = {
+	{"rate", UNIT_RATE, "payload a second at the receiver"},
+	{"bytes", UNIT_SIZE, "payload that the receiver got"},
+	{"retransmits", UNIT_NONE, "TCP segments sent again"},
+	{"longest-stall", UNIT_TIME, "longest time without a byte"},
+	{"survived", UNIT_BOOL,
+	 "the connection lived to the end and moved data in its last second"},
+	{"cpu-sender", UNIT_RATIO, "of one core, iperf3 at the sender"},
+	{"cpu-receiver", UNIT_RATIO, "of one core, iperf3 at the receiver"},
+	{NULL, UNIT_NONE, NULL},
+};
+
+static const struct metric_def throughput_metrics[] = {
+	{"ratio", UNIT_RATIO, "median over the rounds, to native"},
+	{"ratio-low", UNIT_RATIO, "lower end of its 95% interval"},
+	{"ratio-high", UNIT_RATIO, "upper end of its 95% interval"},
+	{"rate", UNIT_RATE, "median of the rounds"},
+	{"native-rate", UNIT_RATE, "median of the native rounds"},
+	{"retransmits", UNIT_NONE, "TCP segments sent again"},
+	{"native-retransmits", UNIT_NONE, "the same in native rounds"},
+	{"rounds", UNIT_NONE, "pairs of rounds that were measured"},
+	{NULL, UNIT_NONE, NULL},
+};
+
+#define STREAM_DIRECTION(d, what)                                              \
+	{d "sent", UNIT_NONE, "packets sent, " what},                          \
+		{d "received", UNIT_NONE, "packets received, " what},          \
+		{d "lost", UNIT_NONE, "packets that never came, " what},       \
+		{d "loss", UNIT_RATIO, "share of them, " what},                \
+		{d "duplicated", UNIT_NONE, "packets that came again, " what}, \
+		{d "reordered", UNIT_NONE, "packets that came late, " what},   \
+		{d "longest-gap", UNIT_TIME,                                   \
+		 "longest time without one, " what},                           \
+		{d "outage", UNIT_TIME,                                        \
+		 "lost packets over their rate, " what},                       \
+		{d "recovered", UNIT_TIME,                                     \
+		 "since start: first packet sent after the longest "           \
+		 "gap, " what},                                                \
+		{d "latency-p50", UNIT_TIME, "median one-way delay, " what},   \
+		{d "latency-p99", UNIT_TIME, "99th percentile of it, " what},  \
+	{                                                                      \
+		d "latency-max", UNIT_TIME, "longest one-way delay, " what     \
+	}
+
+static const struct metric_def stream_metrics[] = {
+	{"longest-gap", UNIT_TIME, "the longer of both directions' gaps"},
+	{"lost", UNIT_NONE, "packets lost, both directions"},
+	{"send-late-p99", UNIT_TIME, "how late the senders were"},
+	STREAM_DIRECTION("up-", "from the home"),
+	STREAM_DIRECTION("down-", "towards the home"),
+	{NULL, UNIT_NONE, NULL},
+};
+
+const struct metric_def spec_await_metrics[] = {
+	{"time", UNIT_TIME, "from the event before it"},
+	{"reached", UNIT_BOOL, "it came true before the deadline"},
+	{NULL, UNIT_NONE, NULL},
+};
+
+const struct metric_def spec_testbed_metrics[] = {
+	{"event-late-max", UNIT_TIME, "how late the latest event was"},
+	{"relay-cpu", UNIT_RATIO, "of one core, the link relay"},
+	{"relay-late-max", UNIT_TIME, "packets late at the relay, longest"},
+	{"relay-late-p99", UNIT_TIME, "99th percentile of that lateness"},
+	{"build-time", UNIT_TIME, "to build the world"},
+	{"ready-time", UNIT_TIME, "from there until all engines serve"},
+	{"teardown-time", UNIT_TIME, "to take the world down"},
+	{"cpu-busy", UNIT_RATIO, "of all cores, during the run"},
+	{NULL, UNIT_NONE, NULL},
+};
+
+const struct metric_def *spec_metrics(enum probe_kind kind)
+{
+	switch (kind) {
+	case PROBE_DNS:
+		return dns_metrics;
+	case PROBE_PING:
+		return ping_metrics;
+	case PROBE_IPERF3:
+		return iperf3_metrics;
+	case PROBE_THROUGHPUT:
+		return throughput_metrics;
+	case PROBE_STREAM:
+		return stream_metrics;
+	}
+	return NULL;
+}
+
+const char *spec_probe_word(enum probe_kind kind)
+{
+	return probe_words[kind];
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* What the readers of topologies and scenarios share. */
+#ifndef SPEC_SPEC_INTERNAL_H
+#define SPEC_SPEC_INTERNAL_H
+
+#include "../../xlat/base/yaml.h"
+#include "spec.h"
+
+#define NODE_NAME_MAX 11
+#define MEASURE_NAME_MAX 32
+#define HOMES_MAX 250
+#define TOWERS_MAX 64
+#define PLATS_MAX 32
+
+/* Where a reader allocates and complains. */
+struct spec_reader {
+	struct arena *a;
+	struct diags *d;
+};
+
+/* ---- names.c: every node and link that a topology makes ------------------- */
+
+enum known_kind {
+	KNOWN_HOME, KNOWN_CPE, KNOWN_TOWER, KNOWN_ACCESS, KNOWN_PLAT,
+	KNOWN_BORDER, KNOWN_INET, KNOWN_DNS, KNOWN_SERVER,
+};
+
+struct known_link {
+	const char *a, *b; /* a is nearer to the homes */
+	const char *text;  /* "a-b" */
+};
+
+struct names {
+	const char **nodes; /* ends with NULL */
+	enum known_kind *kinds;
+	size_t n;
+	struct known_link *links;
+	size_t n_links;
+	const char **link_words; /* ends with NULL */
+	const char **targets;	 /* nodes and internet names; ends with NULL */
+};
+
+struct names *names_new(const struct topology *t, struct arena *a);
+/* names_find - index of a node, or -1. */
+int names_find(const struct names *n, const char *node);
+/* names_find_link - by "a-b" in either order, or NULL. */
+const struct known_link *names_find_link(const struct names *n,
+					 const char *text);
+/* names_linked - whether a link joins two nodes. */
+bool names_linked(const struct names *n, const char *a, const char *b);
+/* names_neighbours - what @node is linked to; ends with NULL. */
+const char **names_neighbours(const struct names *n, const char *node,
+			      struct arena *a);
+/* name_find - one of the topology's internet names, or NULL. */
+const struct name_spec *name_find(const struct topology *t, const char *name);
+/* name_is_reserved - home1, cpe7, access, ...: names that are given. */
+bool name_is_reserved(const char *name);
+/* name_is_dns - labels of lower-case letters, digits, hyphens, underscores. */
+bool name_is_dns(const char *name);
+
+/* ---- profile.c ------------------------------------------------------------- */
+
+extern const struct yfield profile_fields[], direction_fields[],
+	offload_fields[];
+
+void profile_defaults(struct link_profile *p);
+/*
+ * profile_read - a PROFILE: a map, or the name of an impairment of @t.
+ * @named: whether a name is allowed here
+ */
+void profile_read(struct spec_reader *r, const struct topology *t,
+		  const struct ynode *n, const char *what, bool named,
+		  struct link_profile *out);
+/* profiles_read - `impairments:` and `offloads:`, either may be NULL. */
+void profiles_read(struct spec_reader *r, const struct ynode *impairments,
+		   const struct ynode *offloads, struct topology *t);
+/* profile_needs_relay - more than a rate: no kernel shaper does that. */
+bool profile_needs_relay(const struct link_profile *p);
+
+/* ---- kinds.c: maps whose keys depend on a word in them --------------------- */
+
+struct kind_field {
+	struct yfield f;
+	unsigned int kinds;    /* bit 1 << kind: may hold this key */
+	unsigned int required; /* bit 1 << kind: must hold it */
+};
+
+/* kind_read_map - as yaml_read_map; keys of other kinds are told apart. */
+void kind_read_map(struct spec_reader *r, const struct ynode *m,
+		   const char *what, const struct kind_field *fields,
+		   unsigned int kind, const char *const *kind_words, void *out);
+/* spec_want - whether @n is of @kind; complains if not. */
+bool spec_want(struct spec_reader *r, const struct ynode *n,
+	       enum ynode_kind kind, const char *what);
+
+/* ---- topology.c, topology_check.c ------------------------------------------ */
+
+extern const struct yfield topology_fields[], prefix_fields[], plat_fields[],
+	dns64_fields[], routing_fields[], tower_fields[], homes_fields[],
+	internet_fields[];
+
+/* topology_check - what no single value can show to be wrong. */
+void topology_check(struct spec_reader *r, const struct topology *t,
+		    const struct ynode *root);
+
+/* ---- measure.c, events.c, scenario.c --------------------------------------- */
+
+extern const struct kind_field probe_fields[], event_fields[];
+extern const char *const probe_words[], dns_types[], route_words[],
+	role_words[];
+extern const struct yfield scenario_fields[], expect_fields[],
+	capture_fields[];
+
+/* measures_read - `before:`, `measure:` or `after:`. */
+void measures_read(struct spec_reader *r, const struct ynode *n,
+		   bool on_timeline, struct measure_spec **v, size_t *count);
+/* measures_check - the names in them. */
+void measures_check(struct spec_reader *r, const struct topology *t,
+		    const struct names *names, const struct measure_spec *v,
+		    size_t n);
+/*
+ * events_read - `events:`, with references checked when @names is not NULL.
+ * @t: may be NULL with @names (then no named profile is known)
+ */
+void events_read(struct spec_reader *r, const struct topology *t,
+		 const struct names *names, const struct ynode *n,
+		 struct scenario *s);
+void expects_read(struct spec_reader *r, const struct ynode *n,
+		  struct scenario *s);
+/* check_target - an address literal, an internet name or a node. */
+void check_target(struct spec_reader *r, const struct topology *t,
+		  const struct names *names, struct pos at, const char *key,
+		  const char *word);
+
+#endif
