@@ -12,6 +12,7 @@
 
 #define NAME_MAX_LEN 11
 #define WORDS_MAX    64
+#define WORDS_SHOWN  20
 
 static const char *kind_word(const struct ynode *n)
 {
