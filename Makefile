@@ -27,8 +27,8 @@ PURE_CFLAGS := -Wconversion
 
 base_SRCS := addr arena clock diag err file log loop rng units yaml yaml_read
 core_SRCS :=
-nat64_SRCS :=
-io_SRCS :=
+nat64_SRCS := nat64 table pool4 inspect
+io_SRCS := io tun memory vnet
 daemon_SRCS :=
 spec_SRCS := catalogue
 plan_SRCS :=

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * RFC 6146: BIB and session tables of a stateful NAT64, in terms of transport
+ * addresses, not packets. PURE: time and memory are the caller's.
+ */
+#ifndef NAT64_NAT64_H
+#define NAT64_NAT64_H
+
+#include <linux/types.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../base/clock.h"
+#include "../core/reason.h"
+
+enum nat64_proto { NAT64_TCP, NAT64_UDP, NAT64_ICMP, NAT64_N_PROTOS };
+
+/* As in byte 13 of the TCP header. */
+#define NAT64_FIN 0x01
+#define NAT64_SYN 0x02
+#define NAT64_RST 0x04
+
+/* Session states; UDP and ICMP sessions have none (CLOSED is never stored). */
+enum nat64_state {
+	NAT64_STATELESS,
+	NAT64_V4_INIT,
+	NAT64_V6_INIT,
+	NAT64_ESTABLISHED,
+	NAT64_V4_FIN,
+	NAT64_V6_FIN,
+	NAT64_BOTH_FIN,
+	NAT64_TRANS,
+	NAT64_N_STATES,
+};
+
+/*
+ * A session as RFC 6146 section 2 names its ends: src6 = (X',x) the IPv6
+ * host, dst6 = (Y',y) its view of the IPv4 host, src4 = (T,t) of pool4,
+ * dst4 = (Z,z) the IPv4 host. y and z are the same number: dst_port.
+ * ICMP: both source ports are identifiers, dst_port is 0.
+ * All in network byte order.
+ */
+struct nat64_flow {
+	enum nat64_proto proto;
+	uint8_t tcp_flags;
+	__be16 src6_port, src4_port, dst_port;
+	struct in_addr src4, dst4;
+	struct in6_addr src6, dst6;
+};
+
+struct nat64_timers {
+	int64_t tcp_est_ns;   /* 2h4m */
+	int64_t tcp_trans_ns; /* 4m */
+	int64_t udp_ns;	      /* 5m */
+	int64_t icmp_ns;      /* 60s */
+};
+
+/* One address of pool4 and its ports (identifiers), both ends included. */
+struct nat64_pool4 {
+	struct in_addr addr;
+	struct {
+		uint16_t lo, hi; /* host order; hi 0: none */
+	} ports[NAT64_N_PROTOS];
+};
+
+#define NAT64_MAX_POOL4	   4096
+#define NAT64_MAX_SESSIONS (UINT32_C(1) << 26)
+
+struct nat64_cfg {
+	const struct nat64_pool4 *pool4; /* copied */
+	uint32_t n_pool4;		 /* 1..NAT64_MAX_POOL4 */
+	uint32_t max_sessions;		 /* 1..NAT64_MAX_SESSIONS */
+	uint32_t max_bibs;		 /* likewise */
+	bool addr_dependent;		 /* filtering, section 3.5.1.2 */
+	/* Hosts whose addresses share this many bits share a pool4 address. */
+	uint8_t subscriber_len;
+	struct nat64_timers timers;
+	uint64_t seed[2]; /* secret: keys hashes and port selection */
+};
+
+struct nat64_proto_stats {
+	uint32_t sessions, bibs;	/* now */
+	uint64_t created, expired;	/* sessions */
+	uint64_t ports_free, ports_all; /* over all addresses */
+};
+
+struct nat64_stats {
+	struct nat64_proto_stats proto[NAT64_N_PROTOS];
+	uint32_t max_sessions, max_bibs;
+	uint64_t no_port, sessions_full, bibs_full, filtered;
+	size_t memory_bytes;
+};
+
+struct nat64;
+
+/* nat64_cfg_init - RFC 6146 section 4 timers, 65536 entries, /64 subscribers.
+ */
+void nat64_cfg_init(struct nat64_cfg *cfg);
+
+/* nat64_memory - bytes that nat64_init needs for @cfg. Pure. */
+size_t nat64_memory(const struct nat64_cfg *cfg);
+
+/*
+ * nat64_init - lay out the tables.
+ * @mem: nat64_memory() ZEROED bytes, aligned to 64; the caller frees it when
+ *       done. Untouched pages of the tables stay untouched.
+ * @now: the earliest time that will be passed
+ *
+ * Returns the table, which lies at @mem; NULL when @cfg is out of range (no
+ * address, an address twice, a port range upside down, zero sizes).
+ * Context: pure.
+ */
+struct nat64 *nat64_init(void *mem, const struct nat64_cfg *cfg,
+			 struct mono now);
+
+/* nat64_set_timers - for sessions from their next packet on. */
+void nat64_set_timers(struct nat64 *n, const struct nat64_timers *t);
+
+/*
+ * nat64_add_static - a BIB entry that never expires (section 3.5, "manually
+ * configured"). Port or identifier in network order.
+ * Returns 0; -ENOENT when the address or port is not in pool4; -EEXIST when
+ * either side is taken; -ENOSPC. Context: pure.
+ */
+int nat64_add_static(struct nat64 *n, enum nat64_proto proto,
+		     const struct in6_addr *src6, __be16 src6_port,
+		     struct in_addr src4, __be16 src4_port);
+
+/*
+ * nat64_out - a packet from the IPv6 side: find or create BIB and session,
+ * advance TCP's state and the timers (sections 3.5.1 to 3.5.3).
+ * @f: in: proto, tcp_flags, src6, src6_port, dst6, dst4, dst_port;
+ *     out: src4, src4_port
+ *
+ * Returns REASON_OK, REASON_NAT64_NO_PORT, _TABLE_FULL, or _TCP_SYN (neither
+ * SYN nor a BIB entry). Context: pure; cost: constant.
+ *
+ * nat64_in - a packet from the IPv4 side.
+ * @f: in: proto, tcp_flags, src4, src4_port, dst4, dst_port, dst6 (dst4
+ *     inside pref64); out: src6, src6_port
+ *
+ * Returns REASON_OK, REASON_NAT64_NO_BIB, _FILTERED, _TABLE_FULL.
+ *
+ * DEPARTS: an IPv4-initiated SYN without a BIB entry, or filtered, is not
+ * stored for six seconds in the hope of a simultaneous open, but dropped; the
+ * peer's next SYN gets through once the IPv6 side has sent its own.
+ * DEPARTS: no probe is sent when an established session has been idle for
+ * tcp_est_ns; it ends at once, not four minutes after the probe.
+ */
+enum reason nat64_out(struct nat64 *n, struct nat64_flow *f, struct mono now);
+enum reason nat64_in(struct nat64 *n, struct nat64_flow *f, struct mono now);
+
+/*
+ * nat64_peek_out / nat64_peek_in - the same translation for what an ICMP
+ * error quotes: finds a living session, never creates or refreshes one
+ * (section 3.5: ICMP errors do not affect lifetimes).
+ * Returns REASON_OK or REASON_NAT64_NO_SESSION.
+ */
+enum reason nat64_peek_out(const struct nat64 *n, struct nat64_flow *f,
+			   struct mono now);
+enum reason nat64_peek_in(const struct nat64 *n, struct nat64_flow *f,
+			  struct mono now);
+
+/* nat64_in_pool4 - is @a one of ours? Then a translated packet hairpins. */
+bool nat64_in_pool4(const struct nat64 *n, struct in_addr a);
+
+/*
+ * nat64_expire - forget sessions whose time is over.
+ * @budget: most table entries and wheel slots to look at
+ *
+ * Returns true when there is more to do now. Sessions past their time are
+ * never used, whether forgotten yet or not; a BIB entry lives until its last
+ * session is forgotten. Times are rounded up to NAT64_TICK_NS for that.
+ */
+bool nat64_expire(struct nat64 *n, struct mono now, unsigned int budget);
+#define NAT64_TICK_NS (250 * NS_PER_MS)
+
+void nat64_get_stats(const struct nat64 *n, struct nat64_stats *out);
+
+/* ---- listings -------------------------------------------------------------
+ */
+
+struct nat64_bib_info {
+	struct nat64_flow flow; /* proto and both sources */
+	uint32_t sessions;
+	bool is_static;
+};
+
+struct nat64_session_info {
+	struct nat64_flow flow;
+	enum nat64_state state;
+	int64_t left_ns;
+};
+
+/*
+ * nat64_list_bibs / nat64_list_sessions - up to @max entries from @*cursor on.
+ * @cursor: 0 at first; moved; UINT32_MAX when there is no more. Entries that
+ *          come and go between calls may or may not be seen; none twice.
+ * @scan: most table slots to look at in this call
+ * Returns the number written.
+ */
+size_t nat64_list_bibs(const struct nat64 *n, uint32_t *cursor, uint32_t scan,
+		       struct nat64_bib_info *out, size_t max);
+size_t nat64_list_sessions(const struct nat64 *n, uint32_t *cursor,
+			   uint32_t scan, struct mono now,
+			   struct nat64_session_info *out, size_t max);
+
+/* nat64_state_name, nat64_proto_name - "established", "tcp". */
+const char *nat64_state_name(enum nat64_state s);
+const char *nat64_proto_name(enum nat64_proto p);
+
+/*
+ * nat64_check - verify every invariant of the tables, for tests.
+ * Returns NULL, or what is broken. Cost: the whole table.
+ */
+const char *nat64_check(const struct nat64 *n);
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* Private to nat64: the tables' layout. Theory of operation: table.c. */
+#ifndef NAT64_INTERNAL_H
+#define NAT64_INTERNAL_H
+
+#include "nat64.h"
+
+#define NONE UINT32_MAX
+
+/* ---- pool4 ----------------------------------------------------------------
+ */
+
+#define N_CLASSES	2   /* odd ports; the range is split within */
+#define CLASS_WORDS	512 /* 32768 ports of one parity */
+#define CLASS_SUMMARIES 8
+#define LOW_WORDS	8 /* ports below 1024 */
+
+/* Bit i of class c stands for port 2i + c. */
+struct ports {
+	uint64_t free[N_CLASSES][CLASS_WORDS];
+	uint64_t some[N_CLASSES][CLASS_SUMMARIES]; /* word has a free bit */
+	uint32_t n_free;
+	uint16_t lo, hi; /* host order; hi 0: none */
+};
+
+#define POOL_WORDS (NAT64_MAX_POOL4 / 64)
+
+struct pool {
+	uint32_t n;
+	struct in_addr *addrs;			   /* sorted by host order */
+	struct ports *ports;			   /* [address][proto] */
+	uint64_t some[NAT64_N_PROTOS][POOL_WORDS]; /* address has a free port */
+	uint64_t n_free[NAT64_N_PROTOS], n_all[NAT64_N_PROTOS];
+};
+
+/* ---- tables ---------------------------------------------------------------
+ */
+
+#define ENTRY_USED   0x01
+#define ENTRY_STATIC 0x02
+
+struct bib {
+	struct in6_addr src6;
+	struct in_addr src4;
+	__be16 src6_port, src4_port;
+	uint16_t pool; /* index of src4 in pool.addrs */
+	uint8_t proto, flags;
+	uint32_t gen;
+	uint32_t next6, next4; /* hash chains; next6 also the free list */
+	uint32_t n_sessions;
+};
+
+struct session {
+	struct in6_addr dst6;
+	int64_t deadline_ns;
+	struct in_addr dst4;
+	uint32_t bib;
+	uint32_t next; /* hash chain, free list */
+	uint32_t wheel_next;
+	uint32_t wheel_prev; /* session, or WHEEL_HEAD | slot */
+	uint32_t gen;
+	uint32_t permit; /* index, or NONE */
+	__be16 dst_port;
+	uint8_t state, flags;
+};
+
+/* Addresses that a BIB entry has sessions with; address-dependent only. */
+struct permit {
+	uint32_t bib;
+	struct in_addr dst4;
+	uint32_t refs;
+	uint32_t next;
+};
+
+_Static_assert(sizeof(struct bib) <= 48, "a BIB entry has grown");
+_Static_assert(sizeof(struct session) <= 56, "a session has grown");
+
+#define WHEEL_SLOTS 8192
+#define WHEEL_HEAD  UINT32_C(0x80000000)
+
+/* Entries that were never used lie behind `fresh` and are not in the list. */
+struct freelist {
+	uint32_t head, fresh, max;
+};
+
+struct nat64 {
+	struct nat64_timers timers;
+	bool addr_dependent;
+	uint8_t subscriber_len;
+	uint64_t seed[2];
+	uint64_t picks; /* ports picked at random so far */
+	struct pool pool;
+	struct bib *bibs;
+	struct session *sessions;
+	struct permit *permits;
+	uint32_t *by6, *by4, *by_session, *by_permit; /* hash heads */
+	uint32_t bib_mask, session_mask;
+	struct freelist free_bibs, free_sessions, free_permits;
+	uint32_t *wheel;
+	int64_t cursor; /* tick whose slot is being emptied */
+	struct nat64_stats stats;
+};
+
+/* ---- pool4.c --------------------------------------------------------------
+ */
+
+size_t pool_bytes(uint32_t n);
+/* pool_init - false when the configuration makes no sense. */
+bool pool_init(struct pool *p, void *mem, const struct nat64_cfg *cfg);
+/* pool_find - index of an address, or NONE. */
+uint32_t pool_find(const struct pool *p, struct in_addr a);
+/* pool_take - a particular port; false when taken or out of range. */
+bool pool_take(struct pool *p, uint32_t addr, enum nat64_proto proto,
+	       uint16_t port);
+void pool_give(struct pool *p, uint32_t addr, enum nat64_proto proto,
+	       uint16_t port);
+/*
+ * pool_pick - a port for a source port @want (host order), at the address
+ * @first where possible; @random decides among equals.
+ * Returns false when no address has one.
+ */
+bool pool_pick(struct pool *p, enum nat64_proto proto, uint32_t first,
+	       uint16_t want, uint64_t random, uint32_t *addr, uint16_t *port);
+/* pool_check - NULL or what is wrong with the counts. */
+const char *pool_check(const struct pool *p);
+
+/* ---- table.c --------------------------------------------------------------
+ */
+
+uint64_t nat64_hash(const struct nat64 *n, const uint64_t *words,
+		    unsigned int n_words);
+
+uint32_t bib_find6(const struct nat64 *n, enum nat64_proto proto,
+		   const struct in6_addr *src6, __be16 port);
+uint32_t bib_find4(const struct nat64 *n, enum nat64_proto proto,
+		   struct in_addr src4, __be16 port);
+/* bib_add - the port is taken from the pool already. NONE: table full. */
+uint32_t bib_add(struct nat64 *n, const struct nat64_flow *f, uint32_t pool);
+/* bib_del - gives the port back. */
+void bib_del(struct nat64 *n, uint32_t b);
+
+uint32_t session_find(const struct nat64 *n, uint32_t b, struct in_addr dst4,
+		      __be16 dst_port);
+uint32_t session_add(struct nat64 *n, uint32_t b, const struct nat64_flow *f,
+		     enum nat64_state state, int64_t deadline_ns);
+/* session_del - and its BIB entry, when that was the last one. */
+void session_del(struct nat64 *n, uint32_t s);
+/* session_set_deadline - cheap when it moves further away. */
+void session_set_deadline(struct nat64 *n, uint32_t s, int64_t deadline_ns);
+
+bool permit_find(const struct nat64 *n, uint32_t b, struct in_addr dst4);
+
+/* Hash slots, for the checker as well. */
+uint32_t bib_slot6(const struct nat64 *n, enum nat64_proto proto,
+		   const struct in6_addr *src6, __be16 port);
+uint32_t bib_slot4(const struct nat64 *n, enum nat64_proto proto,
+		   struct in_addr src4, __be16 port);
+uint32_t session_slot(const struct nat64 *n, uint32_t b, struct in_addr dst4,
+		      __be16 dst_port);
+uint32_t permit_slot(const struct nat64 *n, uint32_t b, struct in_addr dst4);
+
+#endif

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation
+ *
+ * Each pool4 address has, for each protocol, one bit a port: set while free.
+ * Even and odd ports lie in separate bitmaps, so that a port of the wanted
+ * parity is found with word operations; ports below 1024 are the first eight
+ * words of each. A summary bit a word says whether it has any free port, and
+ * one bit an address whether it has any, so that a full address costs one
+ * test and an exhausted pool one counter.
+ *
+ * Order of preference (RFC 6146 section 3.5.1.1, RFC 4787 REQ-1 to REQ-4):
+ * the subscriber's address; there the port itself, then parity and range,
+ * then range, then parity, then any. Only then other addresses, starting with
+ * the next, so that a subscriber's mappings stay together where possible.
+ * Among equals the caller's random number chooses the place to start.
+ *
+ * Cost: at most 9 words a class, four classes an address, and 64 words over
+ * all addresses; never proportional to the number of ports in use.
+ */
+#include "nat64_internal.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#define ALIGN 64
+
+static size_t round_up(size_t n)
+{
+	return (n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+}
+
+size_t pool_bytes(uint32_t n)
+{
+	return round_up(n * sizeof(struct in_addr)) +
+	       round_up((size_t)n * NAT64_N_PROTOS * sizeof(struct ports));
+}
+
+static struct ports *ports_of(const struct pool *p, uint32_t addr,
+			      enum nat64_proto proto)
+{
+	return &p->ports[addr * NAT64_N_PROTOS + proto];
+}
+
+static void set_bit(uint64_t *words, unsigned int bit)
+{
+	words[bit / 64] |= UINT64_C(1) << bit % 64;
+}
+
+static void clear_bit(uint64_t *words, unsigned int bit)
+{
+	words[bit / 64] &= ~(UINT64_C(1) << bit % 64);
+}
+
+static void mark_free(struct pool *p, uint32_t addr, enum nat64_proto proto,
+		      uint16_t port)
+{
+	struct ports *po = ports_of(p, addr, proto);
+	unsigned int class = port & 1u, bit = port >> 1;
+
+	set_bit(po->free[class], bit);
+	set_bit(po->some[class], bit / 64);
+	po->n_free++;
+	p->n_free[proto]++;
+	set_bit(p->some[proto], addr);
+}
+
+static void mark_taken(struct pool *p, uint32_t addr, enum nat64_proto proto,
+		       uint16_t port)
+{
+	struct ports *po = ports_of(p, addr, proto);
+	unsigned int class = port & 1u, bit = port >> 1;
+
+	clear_bit(po->free[class], bit);
+	if (!po->free[class][bit / 64])
+		clear_bit(po->some[class], bit / 64);
+	p->n_free[proto]--;
+	if (!--po->n_free)
+		clear_bit(p->some[proto], addr);
+}
+
+static bool insert_sorted(struct pool *p, struct in_addr a)
+{
+	uint32_t i = p->n;
+
+	while (i && ntohl(p->addrs[i - 1].s_addr) > ntohl(a.s_addr))
+		i--;
+	if (i && p->addrs[i - 1].s_addr == a.s_addr)
+		return false;
+	memmove(&p->addrs[i + 1], &p->addrs[i], (p->n - i) * sizeof(*p->addrs));
+	p->addrs[i] = a;
+	p->n++;
+	return true;
+}
+
+bool pool_init(struct pool *p, void *mem, const struct nat64_cfg *cfg)
+{
+	unsigned char *at = mem;
+
+	memset(p, 0, sizeof(*p));
+	p->addrs = (struct in_addr *)at;
+	p->ports = (struct ports *)(at + round_up(cfg->n_pool4 *
+						  sizeof(struct in_addr)));
+	for (uint32_t i = 0; i < cfg->n_pool4; i++)
+		if (!insert_sorted(p, cfg->pool4[i].addr))
+			return false;
+	for (uint32_t i = 0; i < cfg->n_pool4; i++) {
+		const struct nat64_pool4 *c = &cfg->pool4[i];
+		uint32_t addr = pool_find(p, c->addr);
+
+		for (unsigned int k = 0; k < NAT64_N_PROTOS; k++) {
+			struct ports *po = ports_of(p, addr, k);
+
+			if (c->ports[k].lo > c->ports[k].hi)
+				return false;
+			po->lo = c->ports[k].lo;
+			po->hi = c->ports[k].hi;
+			if (!po->hi)
+				continue;
+			for (uint32_t x = po->lo; x <= po->hi; x++)
+				mark_free(p, addr, k, (uint16_t)x);
+			p->n_all[k] += (uint64_t)po->hi - po->lo + 1;
+		}
+	}
+	return true;
+}
+
+uint32_t pool_find(const struct pool *p, struct in_addr a)
+{
+	uint32_t lo = 0, hi = p->n, want = ntohl(a.s_addr);
+
+	while (lo < hi) {
+		uint32_t mid = (lo + hi) / 2, v = ntohl(p->addrs[mid].s_addr);
+
+		if (v == want)
+			return mid;
+		if (v < want)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NONE;
+}
+
+static bool is_free(const struct ports *po, uint16_t port)
+{
+	return po->free[port & 1u][port >> 7] >> ((port >> 1) % 64) & 1;
+}
+
+bool pool_take(struct pool *p, uint32_t addr, enum nat64_proto proto,
+	       uint16_t port)
+{
+	if (!is_free(ports_of(p, addr, proto), port))
+		return false;
+	mark_taken(p, addr, proto, port);
+	return true;
+}
+
+void pool_give(struct pool *p, uint32_t addr, enum nat64_proto proto,
+	       uint16_t port)
+{
+	mark_free(p, addr, proto, port);
+}
+
+/* First set bit at or behind @from, below @end; else @end. */
+static unsigned int next_bit(const uint64_t *words, unsigned int from,
+			     unsigned int end)
+{
+	while (from < end) {
+		uint64_t w = words[from / 64] >> from % 64;
+
+		if (w) {
+			from += (unsigned int)__builtin_ctzll(w);
+			return from < end ? from : end;
+		}
+		from = (from / 64 + 1) * 64;
+	}
+	return end;
+}
+
+/* Like next_bit, but starts again at @begin when there is none behind @at. */
+static unsigned int next_bit_around(const uint64_t *words, unsigned int begin,
+				    unsigned int at, unsigned int end)
+{
+	unsigned int bit = next_bit(words, at, end);
+
+	return bit < end ? bit : next_bit(words, begin, end);
+}
+
+/* A free port of one parity and range; @random decides where to start. */
+static bool pick_in_class(const struct ports *po, unsigned int class, bool low,
+			  uint64_t random, uint16_t *port)
+{
+	unsigned int begin = low ? 0 : LOW_WORDS;
+	unsigned int end = low ? LOW_WORDS : CLASS_WORDS;
+	unsigned int word = begin + (unsigned int)(random % (end - begin));
+	unsigned int bit = (unsigned int)(random >> 32) % 64;
+	uint64_t w;
+
+	word = next_bit_around(po->some[class], begin, word, end);
+	if (word == end)
+		return false;
+	w = po->free[class][word];
+	if (w >> bit)
+		bit += (unsigned int)__builtin_ctzll(w >> bit);
+	else
+		bit = (unsigned int)__builtin_ctzll(w);
+	*port = (uint16_t)(((word * 64 + bit) << 1) | class);
+	return true;
+}
+
+static bool pick_at(const struct ports *po, enum nat64_proto proto,
+		    uint16_t want, uint64_t random, uint16_t *port)
+{
+	unsigned int class = want & 1u;
+	bool low = want < 1024;
+
+	if (!po->n_free)
+		return false;
+	if (is_free(po, want)) {
+		*port = want;
+		return true;
+	}
+	/* identifiers have neither parity nor range: start anywhere */
+	if (proto == NAT64_ICMP) {
+		class = random >> 20 & 1;
+		low = random >> 21 & 1;
+	}
+	return pick_in_class(po, class, low, random, port) ||
+	       pick_in_class(po, class ^ 1, low, random, port) ||
+	       pick_in_class(po, class, !low, random, port) ||
+	       pick_in_class(po, class ^ 1, !low, random, port);
+}
+
+bool pool_pick(struct pool *p, enum nat64_proto proto, uint32_t first,
+	       uint16_t want, uint64_t random, uint32_t *addr, uint16_t *port)
+{
+	if (!p->n_free[proto])
+		return false;
+	*addr = next_bit_around(p->some[proto], 0, first, p->n);
+	if (!pick_at(ports_of(p, *addr, proto), proto, want, random, port))
+		return false;
+	mark_taken(p, *addr, proto, *port);
+	return true;
+}
+
+static bool word_summed(const struct ports *po, unsigned int class,
+			unsigned int word)
+{
+	bool some = po->some[class][word / 64] >> word % 64 & 1;
+
+	return some == (po->free[class][word] != 0);
+}
+
+const char *pool_check(const struct pool *p)
+{
+	for (unsigned int k = 0; k < NAT64_N_PROTOS; k++) {
+		uint64_t all = 0;
+
+		for (uint32_t a = 0; a < p->n; a++) {
+			const struct ports *po = ports_of(p, a, k);
+			uint32_t n = 0;
+
+			for (uint32_t x = 0; x < 65536; x++)
+				n += is_free(po, (uint16_t)x);
+			if (n != po->n_free)
+				return "free ports of an address miscounted";
+			if ((n != 0) != (p->some[k][a / 64] >> a % 64 & 1))
+				return "summary of addresses is wrong";
+			for (unsigned int w = 0; w < CLASS_WORDS * 2; w++)
+				if (!word_summed(po, w & 1, w >> 1))
+					return "summary of ports is wrong";
+			all += n;
+		}
+		if (all != p->n_free[k])
+			return "free ports of the pool miscounted";
+	}
+	return NULL;
+}
