@@ -30,7 +30,8 @@ core_SRCS :=
 nat64_SRCS := nat64 table pool4 inspect
 io_SRCS := io tun memory vnet
 daemon_SRCS :=
-spec_SRCS := catalogue
+spec_SRCS := catalogue names kinds profile topology topology_check measure \
+	events expect scenario
 plan_SRCS :=
 world_SRCS :=
 engine_SRCS :=

@@ -106,8 +106,10 @@ void topology_check(struct spec_reader *r, const struct topology *t,
 /* ---- measure.c, events.c, scenario.c --------------------------------------- */
 
 extern const struct kind_field probe_fields[], event_fields[];
-extern const char *const probe_words[], dns_types[], route_words[],
-	role_words[];
+extern const char *const probe_words[];
+extern const char *const dns_types[];
+extern const char *const route_words[];
+extern const char *const role_words[];
 extern const struct yfield scenario_fields[], expect_fields[],
 	capture_fields[];
 

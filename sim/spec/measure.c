@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* The sections `before:`, `measure:` and `after:` of a scenario. */
+#include "spec_internal.h"
+
+#include <netinet/in.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "../../xlat/base/clock.h"
+
+const char *const dns_types[] = {"A",	"AAAA", "CNAME", "MX",	"NS",
+				 "PTR", "SOA",	"SRV",	 "TXT", NULL};
+static const char *const direction_words[] = {"down", "up", NULL};
+static const char *const family_words[] = {"4", "6", NULL};
+
+/* What a measure_spec does not hold as the file says it. */
+struct raw_measure {
+	struct measure_spec m;
+	const char *probe;
+	int family, type; /* index of a word; -1: absent */
+};
+
+#define DNS	   (1U << PROBE_DNS)
+#define PING	   (1U << PROBE_PING)
+#define IPERF3	   (1U << PROBE_IPERF3)
+#define THROUGHPUT (1U << PROBE_THROUGHPUT)
+#define STREAM	   (1U << PROBE_STREAM)
+#define TRANSFER   (IPERF3 | THROUGHPUT)
+#define ALL	   (DNS | PING | TRANSFER | STREAM)
+
+#define FIELD(word, type_, member, kinds_, required_)                          \
+	{                                                                      \
+		.f = {.key = word,                                             \
+		      .type = type_,                                           \
+		      .offset = offsetof(struct raw_measure, member)},         \
+		.kinds = kinds_, .required = required_                         \
+	}
+#define RANGED(word, type_, member, u, lo, hi, kinds_)                         \
+	{                                                                      \
+		.f = {.key = word,                                             \
+		      .type = type_,                                           \
+		      .unit = u,                                               \
+		      .min = lo,                                               \
+		      .max = hi,                                               \
+		      .offset = offsetof(struct raw_measure, member)},         \
+		.kinds = kinds_                                                \
+	}
+#define WORD(word, member, words_, kinds_)                                     \
+	{                                                                      \
+		.f = {.key = word,                                             \
+		      .type = YF_ENUM,                                         \
+		      .words = words_,                                         \
+		      .offset = offsetof(struct raw_measure, member)},         \
+		.kinds = kinds_                                                \
+	}
+
+#define HOUR (3600.0 * NS_PER_S)
+
+const struct kind_field probe_fields[] = {
+	FIELD("probe", YF_STRING, probe, ALL, ALL),
+	FIELD("from", YF_STRING, m.from, ALL, ALL),
+	FIELD("to", YF_STRING, m.to, ALL & ~DNS, ALL & ~DNS),
+	FIELD("query", YF_STRING, m.query, DNS, DNS),
+	WORD("type", type, dns_types, DNS),
+	FIELD("server", YF_STRING, m.server, DNS, 0),
+	FIELD("native", YF_STRING, m.native, THROUGHPUT, THROUGHPUT),
+	WORD("direction", m.direction, direction_words, TRANSFER),
+	WORD("family", family, family_words, ALL & ~DNS),
+	RANGED("count", YF_INT, m.count, UNIT_NONE, 1, 100000, PING),
+	RANGED("interval", YF_QUANTITY, m.interval_ns, UNIT_TIME,
+	       10.0 * NS_PER_MS, 60.0 * NS_PER_S, PING),
+	RANGED("rounds", YF_INT, m.rounds, UNIT_NONE, 1, 100, THROUGHPUT),
+	RANGED("streams", YF_INT, m.streams, UNIT_NONE, 1, 64, TRANSFER),
+	RANGED("rate", YF_QUANTITY, m.rate_pps, UNIT_PPS, 1, 100000, STREAM),
+	RANGED("size", YF_QUANTITY, m.size_bytes, UNIT_SIZE, 32, 1400,
+	       PING | STREAM),
+	RANGED("at", YF_QUANTITY, m.at_ns, UNIT_TIME, 0, HOUR, ALL),
+	RANGED("for", YF_QUANTITY, m.for_ns, UNIT_TIME, 100.0 * NS_PER_MS, HOUR,
+	       TRANSFER | STREAM),
+	{.f = {0}},
+};
+
+static void set_defaults(struct raw_measure *raw)
+{
+	struct measure_spec *m = &raw->m;
+
+	raw->family = -1;
+	raw->type = 1; /* AAAA */
+	m->count = 4;
+	m->rounds = 5;
+	m->streams = 1;
+	m->rate_pps = 1000;
+	m->size_bytes = m->kind == PROBE_PING ? 56 : 200;
+	m->interval_ns = 200.0 * NS_PER_MS;
+	if (m->kind == PROBE_THROUGHPUT)
+		m->for_ns = 3.0 * NS_PER_S;
+}
+
+/* The kind that `probe:` says, or -1 with a complaint. */
+static int read_kind(struct spec_reader *r, const struct ypair *p)
+{
+	const struct ynode *n;
+
+	if (!spec_want(r, p->value, YNODE_MAP,
+		       arena_printf(r->a, "measure %s", p->key)))
+		return -1;
+	n = yaml_get(p->value, "probe");
+	if (!n) {
+		diags_add(r->d, p->value->pos, "measure %s lacks `probe`",
+			  p->key);
+		return -1;
+	}
+	if (!spec_want(r, n, YNODE_SCALAR, "`probe`"))
+		return -1;
+	for (int i = 0; probe_words[i]; i++)
+		if (!strcmp(probe_words[i], n->text))
+			return i;
+	yaml_unknown(r->d, n->pos, "probe", n->text, probe_words);
+	return -1;
+}
+
+static void read_measure(struct spec_reader *r, const struct ypair *p,
+			 bool on_timeline, struct measure_spec *out)
+{
+	struct raw_measure raw = {.m = {.pos = p->key_pos, .name = p->key}};
+	const char *what = arena_printf(r->a, "measure %s", p->key);
+	int kind = read_kind(r, p);
+	const struct ynode *at;
+
+	if (!yaml_is_name(p->key, MEASURE_NAME_MAX))
+		diags_add(r->d, p->key_pos,
+			  "bad name of a measure: `%s`; up to %d lower-case "
+			  "letters, digits and hyphens are expected, letter "
+			  "first",
+			  p->key, MEASURE_NAME_MAX);
+	*out = raw.m;
+	if (kind < 0)
+		return;
+	raw.m.kind = (enum probe_kind)kind;
+	set_defaults(&raw);
+	kind_read_map(r, p->value, what, probe_fields, (unsigned int)kind,
+		      probe_words, &raw);
+	at = yaml_get(p->value, "at");
+	if (at && !on_timeline)
+		diags_add(r->d, at->pos,
+			  "`at` is for the section `measure`; "
+			  "what comes before and after has no time line");
+	if (raw.family >= 0)
+		raw.m.family = raw.family == 0 ? 4 : 6;
+	raw.m.type = kind == PROBE_DNS ? dns_types[raw.type] : NULL;
+	*out = raw.m;
+}
+
+void measures_read(struct spec_reader *r, const struct ynode *n,
+		   bool on_timeline, struct measure_spec **v, size_t *count)
+{
+	if (!spec_want(r, n, YNODE_MAP, "a section of measures"))
+		return;
+	for (size_t i = 0; i < n->n; i++) {
+		struct measure_spec *m = ARENA_APPEND(r->a, *v, *count);
+
+		read_measure(r, &n->pairs[i], on_timeline, m);
+	}
+}
+
+/* ---- references ------------------------------------------------------------
+ */
+
+void check_target(struct spec_reader *r, const struct topology *t,
+		  const struct names *names, struct pos at, const char *key,
+		  const char *word)
+{
+	struct addr a;
+
+	if (addr_parse(word, &a) == 0 || name_find(t, word) ||
+	    names_find(names, word) >= 0)
+		return;
+	yaml_unknown(r->d, at,
+		     arena_printf(r->a, "address, name or node in `%s`:", key),
+		     word, names->targets);
+}
+
+/* A family that the destination cannot be reached by. */
+static void check_family(struct spec_reader *r, const struct topology *t,
+			 const struct measure_spec *m)
+{
+	const struct name_spec *name = name_find(t, m->to);
+	struct addr a;
+
+	if (m->family == 0)
+		return;
+	if (addr_parse(m->to, &a) == 0 &&
+	    a.family != (m->family == 4 ? AF_INET : AF_INET6))
+		diags_add(r->d, m->pos,
+			  "measure %s: `to: %s` is no IPv%d "
+			  "address",
+			  m->name, m->to, m->family);
+	if (name && m->family == 4 && !name->has4)
+		diags_add(r->d, m->pos, "measure %s: %s has no IPv4 address",
+			  m->name, m->to);
+}
+
+static void check_measure(struct spec_reader *r, const struct topology *t,
+			  const struct names *names,
+			  const struct measure_spec *m)
+{
+	struct addr a;
+
+	if (m->from && names_find(names, m->from) < 0)
+		yaml_unknown(
+			r->d, m->pos,
+			arena_printf(r->a, "node in `from` of %s:", m->name),
+			m->from, names->nodes);
+	if (m->to) {
+		check_target(r, t, names, m->pos, "to", m->to);
+		check_family(r, t, m);
+	}
+	if (m->to && m->from && !strcmp(m->to, m->from))
+		diags_add(r->d, m->pos, "measure %s goes from %s to itself",
+			  m->name, m->from);
+	if (m->native)
+		check_target(r, t, names, m->pos, "native", m->native);
+	if (m->server && addr_parse(m->server, &a) &&
+	    names_find(names, m->server) < 0)
+		yaml_unknown(
+			r->d, m->pos,
+			arena_printf(r->a, "node in `server` of %s:", m->name),
+			m->server, names->nodes);
+	if (m->query && !name_is_dns(m->query))
+		diags_add(r->d, m->pos,
+			  "measure %s: `query: %s` is no name "
+			  "(lower-case labels, no final dot)",
+			  m->name, m->query);
+}
+
+void measures_check(struct spec_reader *r, const struct topology *t,
+		    const struct names *names, const struct measure_spec *v,
+		    size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		check_measure(r, t, names, &v[i]);
+}
