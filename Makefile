@@ -27,9 +27,9 @@ PURE_CFLAGS := -Wconversion
 
 base_SRCS := addr arena clock diag err file log loop rng units yaml yaml_read
 core_SRCS :=
-nat64_SRCS := nat64 table pool4 inspect
+nat64_SRCS := nat64 table pool4 inspect frag
 io_SRCS := io tun memory vnet
-daemon_SRCS :=
+daemon_SRCS := path plat
 spec_SRCS := catalogue names kinds profile topology topology_check measure \
 	events expect scenario
 plan_SRCS :=
