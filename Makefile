@@ -26,13 +26,14 @@ PURE_CFLAGS := -Wconversion
 # ---- folders: sources and the libraries a program linking them needs --------
 
 base_SRCS := addr arena clock diag err file log loop rng units yaml yaml_read
-core_SRCS :=
+core_SRCS := addrmap csum eam frag gso header icmp icmp_map icmp_xlat lpm \
+	parse ratelimit reason rfc6052 xlat xlat46 xlat64
 nat64_SRCS := nat64 table pool4 inspect frag
 io_SRCS := io tun memory vnet
 daemon_SRCS := path plat
 spec_SRCS := catalogue names kinds profile topology topology_check measure \
 	events expect scenario
-plan_SRCS :=
+plan_SRCS := addrplan links nodes plan print routes steps
 world_SRCS :=
 engine_SRCS :=
 relay_SRCS := relay config control path port pool impair segment hist

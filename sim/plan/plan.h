@@ -16,11 +16,16 @@
 #include "../spec/spec.h"
 
 enum node_role {
-	NODE_HOME, NODE_CPE, NODE_TOWER, NODE_ACCESS, NODE_PLAT, NODE_BORDER,
-	NODE_INET,	/* the internet's router */
-	NODE_DNS,	/* root and all zones */
+	NODE_HOME,
+	NODE_CPE,
+	NODE_TOWER,
+	NODE_ACCESS,
+	NODE_PLAT,
+	NODE_BORDER,
+	NODE_INET, /* the internet's router */
+	NODE_DNS,  /* root and all zones */
 	NODE_SERVER,
-	NODE_RELAY,	/* where the link relay lives; no addresses */
+	NODE_RELAY, /* where the link relay lives; no addresses */
 };
 
 struct plan_node {
@@ -36,69 +41,75 @@ struct plan_node {
 	struct prefix6 clat6;		/* NODE_CPE: /96 that embeds the LAN */
 	struct in_addr host4;		/* NODE_HOME, NODE_SERVER, NODE_DNS */
 	struct in6_addr host6;
-	const char *resolv_conf;	/* text; NULL: leave empty */
+	const char *resolv_conf; /* text; NULL: leave empty */
 };
 
 /* One end of a link, or of a veth pair. */
 struct plan_iface {
-	int node;		/* index into nodes */
+	int node; /* index into nodes */
 	const char *name;
 	bool has4, has6;
-	struct prefix4 net4;	/* len only; addr4 is the address */
+	struct prefix4 net4; /* len only; addr4 is the address */
 	struct prefix6 net6;
 	struct in_addr addr4;
 	struct in6_addr addr6;
-	bool linklocal;		/* wants an automatic fe80:: address */
+	bool linklocal; /* wants an automatic fe80:: address */
 };
 
 struct plan_link {
 	const char *name;	/* "access-plat1" */
-	struct plan_iface a, b;	/* a is nearer to the homes */
+	struct plan_iface a, b; /* a is nearer to the homes */
 	struct link_profile profile;
-	bool relayed;		/* through the relay: two veth pairs */
+	bool relayed;		       /* through the relay: two veth pairs */
 	const char *relay_a, *relay_b; /* interface names in the relay node */
 };
 
 struct plan_route {
 	int node;
-	int family;		/* AF_INET, AF_INET6 */
+	int family; /* AF_INET, AF_INET6 */
 	struct addr dst;
 	uint8_t len;
 	bool has_via;
 	struct addr via;
-	const char *dev;	/* interface name; "lo" with blackhole unset */
+	const char *dev; /* interface name; "lo" with blackhole unset */
 	bool onlink;
 	bool blackhole;
-	uint32_t mtu;		/* 0: the interface's */
-	uint32_t metric;	/* 0: the kernel's default */
+	uint32_t mtu;	 /* 0: the interface's */
+	uint32_t metric; /* 0: the kernel's default */
 };
 
-enum daemon_role { DAEMON_AUTH_DNS, DAEMON_DNS64, DAEMON_ROUTING, DAEMON_CLAT,
-		   DAEMON_PLAT, DAEMON_RELAY };
+enum daemon_role {
+	DAEMON_AUTH_DNS,
+	DAEMON_DNS64,
+	DAEMON_ROUTING,
+	DAEMON_CLAT,
+	DAEMON_PLAT,
+	DAEMON_RELAY
+};
 
 struct plan_daemon {
 	int node;
 	enum daemon_role role;
-	const char *engine;	/* "bind9", "frr", "xlatd", "relay" */
+	const char *engine; /* "bind9", "frr", "xlatd", "relay" */
 };
 
 enum plan_step_kind {
-	STEP_NODE,	/* namespaces and node supervisor; index: node */
-	STEP_SYSCTL,	/* index: sysctls */
-	STEP_LINK,	/* veth pair(s); index: links */
-	STEP_OFFLOAD,	/* both ends of a link; index: links */
-	STEP_ADDR,	/* addresses of both ends of a link; index: links */
-	STEP_LOOP,	/* lo up and loopback addresses; index: node */
-	STEP_UP,	/* both ends of a link up; index: links */
-	STEP_TBF,	/* shapers of a link; index: links */
-	STEP_ROUTE,	/* index: routes */
-	STEP_FILE,	/* resolv.conf, hosts of a node; index: node */
-	STEP_DAEMON,	/* index: daemons */
+	STEP_NODE,    /* namespaces and node supervisor; index: node */
+	STEP_SYSCTL,  /* index: sysctls */
+	STEP_LINK,    /* veth pair(s); index: links */
+	STEP_OFFLOAD, /* both ends of a link; index: links */
+	STEP_ADDR,    /* addresses of both ends of a link; index: links */
+	STEP_LOOP,    /* lo up and loopback addresses; index: node */
+	STEP_UP,      /* both ends of a link up; index: links */
+	STEP_TBF,     /* shapers of a link; index: links */
+	STEP_ROUTE,   /* index: routes */
+	STEP_FILE,    /* resolv.conf, hosts of a node; index: node */
+	STEP_DAEMON,  /* index: daemons */
 };
 
 struct plan_sysctl {
 	int node;
-	const char *key;	/* "net/ipv6/conf/all/forwarding" */
+	const char *key; /* "net/ipv6/conf/all/forwarding" */
 	const char *value;
 };
 
@@ -128,8 +139,7 @@ struct plan {
  * Returns NULL with @e set when the address plan does not fit (too many homes
  * for the prefix, pool4 empty, two nodes of one name).
  */
-struct plan *plan_new(const struct topology *t, struct arena *a,
-		      struct err *e);
+struct plan *plan_new(const struct topology *t, struct arena *a, struct err *e);
 
 /* plan_print - text for people and for golden tests. */
 void plan_print(const struct plan *p, FILE *out);
@@ -145,8 +155,8 @@ int plan_find_node(const struct plan *p, const char *name);
 /* plan_find_link - either order of the two node names. */
 int plan_find_link(const struct plan *p, const char *a, const char *b);
 /* plan_find_iface - the link end @node:@iface, or NULL. */
-const struct plan_iface *plan_find_iface(const struct plan *p,
-					 const char *node, const char *iface);
+const struct plan_iface *plan_find_iface(const struct plan *p, const char *node,
+					 const char *iface);
 /* plan_find_daemon - index of the daemon of @role at @node, or -1. */
 int plan_find_daemon(const struct plan *p, int node, enum daemon_role role);
 /* plan_role_word - "clat", "plat", "dns64", "routing", ... */
