@@ -32,6 +32,9 @@ void lpm_init(struct lpm *l, struct lpm_node *nodes, uint32_t max);
  */
 int lpm_add(struct lpm *l, const uint8_t key[16], uint8_t len, uint32_t value);
 
+/* lpm_get - value of exactly this prefix, or LPM_NONE. Pure. */
+uint32_t lpm_get(const struct lpm *l, const uint8_t key[16], uint8_t len);
+
 /* lpm_find - value of the longest prefix of @key, or LPM_NONE. Pure. */
 uint32_t lpm_find(const struct lpm *l, const uint8_t key[16]);
 

@@ -77,8 +77,8 @@ struct pkt_ip {
 		       * end - l3 but for the inner packet of an ICMP error,
 		       * which may be cut short */
 	uint32_t frag_id;  /* IPv4: 16 bits */
+	uint32_t frag_hdr; /* IPv6: offset of the fragment header; 0: none */
 	uint16_t frag_off; /* bytes, a multiple of 8 */
-	uint16_t frag_hdr; /* IPv6: offset of the fragment header; 0: none */
 	bool frag_more;
 	bool df;	   /* IPv4 */
 	uint8_t proto;	   /* as in the header: ICMPv6 is 58, ICMPv4 is 1 */
@@ -112,8 +112,8 @@ static inline bool pkt_ip_is_frag(const struct pkt_ip *ip)
 
 /*
  * pkt_parse4 / pkt_parse6 - read and check every header once.
- * @pkt: untouched, but bytes after the length in the IP header (link padding)
- *       are cut off: len and tailroom change
+ * @pkt: bytes untouched, but those after the length in the IP header (link
+ * padding) are cut off: len and tailroom change
  * @info: filled in; with a reason other than OK only as far as needed by
  *        xlat_refuse4/6
  *
@@ -121,7 +121,10 @@ static inline bool pkt_ip_is_frag(const struct pkt_ip *ip)
  * arithmetic, at least the fixed transport header of an unfragmented packet
  * or first fragment (TCP 20, UDP 8, ICMP 8 bytes), offload metadata against
  * the headers. In an ICMP error the inner packet may be cut anywhere behind
- * the first 8 bytes of its transport header.
+ * its IP header; has_ports says whether enough of it is there.
+ *
+ * A partial checksum that is not the transport header's own (a tunnel's inner
+ * one, say) is completed here.
  *
  * Returns REASON_OK or the reason to hand to xlat_refuse4/6.
  * Context: pure. RFC 7915 sections 4.1 and 5.1, RFC 8200 section 4.

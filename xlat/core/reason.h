@@ -57,9 +57,7 @@ enum verdict {
 	X(ICMP_CODE, "icmp-code-not-translated")                               \
 	X(ICMP_POINTER, "icmp-pointer-not-translated")                         \
 	X(IGMP, "igmp")                                                        \
-	/* ICMP errors of our own that were withheld (see icmp.h) */           \
-	X(ICMP_WITHHELD, "icmp-error-withheld")                                \
-	X(ICMP_NO_SOURCE, "icmp-error-without-own-address")                    \
+	/* ICMP errors of our own (ratelimit.h) */                             \
 	X(ICMP_RATE_LIMITED, "icmp-error-rate-limited")                        \
 	/* RFC 6146 */                                                         \
 	X(NAT64_NOT_POOL6, "destination-outside-pool6")                        \

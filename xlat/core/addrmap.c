@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+#include "addrmap.h"
+
+#include <string.h>
+
+/* Which mappings an address may use. */
+enum kind {
+	ANY,	  /* EAM, else pref64 */
+	CUSTOMER, /* EAM */
+	WORLD,	  /* pref64 */
+};
+
+void addrmap_init(struct addrmap *m, enum addrmap_role role)
+{
+	*m = (struct addrmap){.role = role, .wkp_strict = true};
+	eam_init(&m->eam, NULL, 0, NULL, NULL);
+	m->pool6791.addr.s_addr = htonl(ADDRMAP_DUMMY4);
+	m->pool6791.len = 32;
+}
+
+int addrmap_add_clat(struct addrmap *m, const struct prefix4 *lan,
+		     const struct prefix6 *clat)
+{
+	struct prefix6 p6 = *clat;
+
+	/* A length that is no /96 is refused by eam_add() as no prefix. */
+	memcpy(&p6.addr.s6_addr[12], &lan->addr, 4);
+	p6.len = clat->len == 96 ? (uint8_t)(96 + lan->len) : 255;
+	return eam_add(&m->eam, lan, &p6);
+}
+
+static enum reason map46(const struct addrmap *m, enum kind kind,
+			 struct in_addr in, struct in6_addr *out,
+			 enum reason none)
+{
+	if (kind != WORLD && eam_46(&m->eam, in, out))
+		return REASON_OK;
+	if (kind == CUSTOMER || !m->has_pref64)
+		return none;
+	if (m->wkp_strict && rfc6052_is_wkp(&m->pref64) && !addr4_is_global(in))
+		return REASON_WKP_NON_GLOBAL;
+	rfc6052_encode(&m->pref64, in, out);
+	return REASON_OK;
+}
+
+static enum reason map64(const struct addrmap *m, enum kind kind,
+			 const struct in6_addr *in, struct in_addr *out,
+			 enum reason none)
+{
+	if (kind != WORLD && eam_64(&m->eam, in, out))
+		return REASON_OK;
+	if (kind == CUSTOMER || !m->has_pref64 ||
+	    !rfc6052_decode(&m->pref64, in, out))
+		return none;
+	if (m->wkp_strict && rfc6052_is_wkp(&m->pref64) &&
+	    !addr4_is_global(*out))
+		return REASON_WKP_NON_GLOBAL;
+	return REASON_OK;
+}
+
+static bool multicast4(struct in_addr a)
+{
+	return (ntohl(a.s_addr) & 0xf0000000) == 0xe0000000;
+}
+
+static enum reason check_dst4(struct in_addr a)
+{
+	if (multicast4(a))
+		return REASON_MULTICAST;
+	return addr4_is_unicast(a) ? REASON_OK : REASON_ILLEGAL_DESTINATION;
+}
+
+enum reason addrmap_46(const struct addrmap *m, const struct pkt_info *info,
+		       struct xlat_map *map)
+{
+	bool clat = m->role == ADDRMAP_CLAT;
+	enum kind near = clat ? CUSTOMER : ANY;
+	enum kind far = clat ? WORLD : ANY;
+	const struct pkt_ip *ip = &info->outer, *in = &info->inner;
+	enum reason reason;
+
+	map->outer.set_ports = false;
+	map->inner.set_ports = false;
+	if (!info->icmp_error && !addr4_is_unicast(ip->src.v4))
+		return REASON_ILLEGAL_SOURCE;
+	reason = check_dst4(ip->dst.v4);
+	if (!reason)
+		reason = map46(m, near, ip->src.v4, &map->outer.src.v6,
+			       REASON_NO_MAPPING_SOURCE);
+	if (!reason)
+		reason = map46(m, far, ip->dst.v4, &map->outer.dst.v6,
+			       REASON_NO_MAPPING_DESTINATION);
+	if (reason || !info->icmp_error)
+		return reason;
+	reason = map46(m, far, in->src.v4, &map->inner.src.v6,
+		       REASON_NO_MAPPING_SOURCE);
+	if (!reason)
+		reason = map46(m, near, in->dst.v4, &map->inner.dst.v6,
+			       REASON_NO_MAPPING_DESTINATION);
+	return reason;
+}
+
+/* RFC 6791: the same IPv6 router always shows as the same IPv4 address. */
+static struct in_addr pool6791_pick(const struct prefix4 *pool,
+				    const struct in6_addr *src)
+{
+	uint32_t hash = 2166136261u;
+	uint32_t hosts =
+		pool->len ? UINT32_MAX >> (pool->len - 1) >> 1 : UINT32_MAX;
+	int i;
+
+	for (i = 0; i < 16; i++)
+		hash = (hash ^ src->s6_addr[i]) * 16777619u;
+	hash ^= hash >> 16;
+	return (struct in_addr){pool->addr.s_addr | htonl(hash & hosts)};
+}
+
+static bool link_local6(const struct in6_addr *a)
+{
+	return a->s6_addr[0] == 0xfe && (a->s6_addr[1] & 0xc0) == 0x80;
+}
+
+static enum reason map_src64(const struct addrmap *m,
+			     const struct pkt_info *info, enum kind kind,
+			     struct in_addr *out)
+{
+	const struct in6_addr *src = &info->outer.src.v6;
+	enum reason reason;
+
+	if (!addr6_is_unicast(src) || link_local6(src))
+		return REASON_ILLEGAL_SOURCE;
+	reason = map64(m, kind, src, out, REASON_NO_MAPPING_SOURCE);
+	if (!reason && !addr4_is_unicast(*out))
+		reason = REASON_ILLEGAL_SOURCE;
+	if (!info->icmp_error || !reason || reason == REASON_WKP_NON_GLOBAL)
+		return reason;
+	*out = pool6791_pick(&m->pool6791, src);
+	return REASON_OK;
+}
+
+static enum reason map_dst64(const struct addrmap *m,
+			     const struct pkt_info *info, enum kind kind,
+			     struct in_addr *out)
+{
+	const struct in6_addr *dst = &info->outer.dst.v6;
+	enum reason reason;
+
+	if (dst->s6_addr[0] == 0xff)
+		return REASON_MULTICAST;
+	reason = map64(m, kind, dst, out, REASON_NO_MAPPING_DESTINATION);
+	return reason ? reason : check_dst4(*out);
+}
+
+enum reason addrmap_64(const struct addrmap *m, const struct pkt_info *info,
+		       struct xlat_map *map)
+{
+	bool clat = m->role == ADDRMAP_CLAT;
+	enum kind near = clat ? CUSTOMER : ANY;
+	enum kind far = clat ? WORLD : ANY;
+	const struct pkt_ip *in = &info->inner;
+	enum reason reason;
+
+	map->outer.set_ports = false;
+	map->inner.set_ports = false;
+	reason = map_src64(m, info, far, &map->outer.src.v4);
+	if (!reason)
+		reason = map_dst64(m, info, near, &map->outer.dst.v4);
+	if (reason || !info->icmp_error)
+		return reason;
+	reason = map64(m, near, &in->src.v6, &map->inner.src.v4,
+		       REASON_NO_MAPPING_SOURCE);
+	if (!reason)
+		reason = map64(m, far, &in->dst.v6, &map->inner.dst.v4,
+			       REASON_NO_MAPPING_DESTINATION);
+	return reason;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#include "reason.h"
+
+const char *reason_name(enum reason r)
+{
+	static const char *const names[] = {
+#define X(symbol, name) [REASON_##symbol] = name,
+		REASON_LIST(X)
+#undef X
+	};
+
+	return (unsigned int)r < REASON_COUNT ? names[r] : "unknown";
+}
+
+const char *verdict_name(enum verdict v)
+{
+	switch (v) {
+	case VERDICT_FORWARD:
+		return "forward";
+	case VERDICT_FRAGMENT:
+		return "fragment";
+	case VERDICT_HAIRPIN:
+		return "hairpin";
+	case VERDICT_REPLY:
+		return "reply";
+	case VERDICT_DROP:
+		return "drop";
+	}
+	return "unknown";
+}
+
+static struct reason_icmp tell(uint8_t type, uint8_t code)
+{
+	return (struct reason_icmp){.type = type, .code = code};
+}
+
+static const struct reason_icmp nothing = {.silent = true};
+
+/* Few reasons are anybody's business: all others are silent. */
+struct reason_icmp reason_icmp4(enum reason r)
+{
+	if (r == REASON_TTL_EXPIRED)
+		return tell(11, 0);
+	if (r == REASON_TOO_BIG)
+		return tell(3, 4);
+	if (r == REASON_SOURCE_ROUTE)
+		return tell(3, 5);
+	if (r == REASON_NAT64_FILTERED)
+		return tell(3, 13);
+	return nothing;
+}
+
+struct reason_icmp reason_icmp6(enum reason r)
+{
+	if (r == REASON_TTL_EXPIRED)
+		return tell(3, 0);
+	if (r == REASON_TOO_BIG)
+		return tell(2, 0);
+	if (r == REASON_ROUTING_HEADER)
+		return tell(4, 0);
+	if (r == REASON_NAT64_NO_PORT || r == REASON_NAT64_TABLE_FULL)
+		return tell(1, 3);
+	if (r == REASON_NAT64_HOST_LIMIT)
+		return tell(1, 1);
+	return nothing;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#include "rfc6052.h"
+
+#include <stdint.h>
+#include <string.h>
+
+bool rfc6052_prefix_valid(const struct prefix6 *p)
+{
+	switch (p->len) {
+	case 32:
+	case 40:
+	case 48:
+	case 56:
+	case 64:
+		return true;
+	case 96:
+		return p->addr.s6_addr[8] == 0;
+	default:
+		return false;
+	}
+}
+
+bool rfc6052_is_wkp(const struct prefix6 *p)
+{
+	static const uint8_t wkp[12] = {0x00, 0x64, 0xff, 0x9b};
+
+	return p->len == 96 && !memcmp(&p->addr, wkp, sizeof(wkp));
+}
+
+/* Byte 8 is the u-octet: the address flows around it (section 2.2). */
+void rfc6052_encode(const struct prefix6 *p, struct in_addr v4,
+		    struct in6_addr *v6)
+{
+	uint8_t bytes[4];
+	int at = p->len / 8;
+	int i;
+
+	memcpy(bytes, &v4, 4);
+	*v6 = p->addr;
+	if (at == 12) {
+		memcpy(&v6->s6_addr[12], bytes, 4);
+		return;
+	}
+	memset(&v6->s6_addr[at], 0, 16 - (size_t)at);
+	for (i = 0; i < 4; i++, at++) {
+		if (at == 8)
+			at++;
+		v6->s6_addr[at] = bytes[i];
+	}
+}
+
+bool rfc6052_decode(const struct prefix6 *p, const struct in6_addr *v6,
+		    struct in_addr *v4)
+{
+	uint8_t bytes[4];
+	int at = p->len / 8;
+	int i;
+
+	if (memcmp(v6, &p->addr, (size_t)at) != 0)
+		return false;
+	if (at == 12) {
+		memcpy(v4, &v6->s6_addr[12], 4);
+		return true;
+	}
+	if (v6->s6_addr[8])
+		return false;
+	for (i = 0; i < 4; i++, at++) {
+		if (at == 8)
+			at++;
+		bytes[i] = v6->s6_addr[at];
+	}
+	memcpy(v4, bytes, 4);
+	return true;
+}
+
+struct range4 {
+	uint32_t net; /* host order */
+	uint8_t len;
+};
+
+static bool in_ranges(struct in_addr a, const struct range4 *r, size_t n)
+{
+	uint32_t h = ntohl(a.s_addr);
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if ((h ^ r[i].net) >> (32 - r[i].len) == 0)
+			return true;
+	return false;
+}
+
+bool addr4_is_global(struct in_addr a)
+{
+	static const struct range4 local[] = {
+		{0x00000000, 8},  /* this network */
+		{0x0a000000, 8},  /* RFC 1918 */
+		{0x64400000, 10}, /* RFC 6598 */
+		{0x7f000000, 8},  /* loopback */
+		{0xa9fe0000, 16}, /* link local */
+		{0xac100000, 12}, /* RFC 1918 */
+		{0xc0000000, 24}, /* IETF protocol assignments */
+		{0xc0000200, 24}, /* TEST-NET-1 */
+		{0xc0a80000, 16}, /* RFC 1918 */
+		{0xc6120000, 15}, /* RFC 2544 */
+		{0xc6336400, 24}, /* TEST-NET-2 */
+		{0xcb007100, 24}, /* TEST-NET-3 */
+		{0xe0000000, 3},  /* multicast, reserved, broadcast */
+	};
+
+	return !in_ranges(a, local, sizeof(local) / sizeof(local[0]));
+}
+
+bool addr4_is_unicast(struct in_addr a)
+{
+	static const struct range4 not_a_host[] = {
+		{0x00000000, 8},
+		{0x7f000000, 8},
+		{0xe0000000, 3},
+	};
+
+	return !in_ranges(a, not_a_host,
+			  sizeof(not_a_host) / sizeof(not_a_host[0]));
+}
+
+bool addr6_is_unicast(const struct in6_addr *a)
+{
+	static const uint8_t zero[15];
+
+	if (a->s6_addr[0] == 0xff)
+		return false;
+	return memcmp(a, zero, 15) != 0 || a->s6_addr[15] > 1;
+}
