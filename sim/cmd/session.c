@@ -225,7 +225,7 @@ static int play(struct session *ss, struct err *e)
 			       .stage = on_stage,
 			       .tick = on_tick,
 			       .arg = ss};
-	testbed_begin(&ss->testbed, ss->engines);
+	testbed_begin(&ss->testbed, ss->engines, ss->o->loop);
 	ret = timeline_measure(t, s->before, s->n_before, "before", e);
 	if (!ret)
 		ret = timeline_play(t, e);

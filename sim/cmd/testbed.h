@@ -15,14 +15,23 @@ struct testbed {
 	struct host_cpu cpu_begin, cpu_end;
 	double event_late_max_ns;
 	bool relay;	  /* there is one, and it answered */
-	double relay_cpu; /* share of one core */
+	double relay_cpu; /* share of one core in its busiest second */
+	struct proc *relay_proc;
+	struct loop *loop;
+	struct loop_source *sampler;
+	struct mono sampled; /* when, and how much CPU time it had used */
+	int64_t sampled_cpu_ns;
 	double relay_late_p99_ns, relay_late_max_ns;
 	uint64_t relay_overruns;  /* packets that came faster than it read */
 	const char *engine_fault; /* NULL: every engine lived */
 	bool fault_is_relay;
 };
 
-void testbed_begin(struct testbed *tb, struct engines *es);
+/*
+ * testbed_begin - from here on the testbed is watched; @tb must stay where it
+ * is until testbed_end, which is safe to call twice.
+ */
+void testbed_begin(struct testbed *tb, struct engines *es, struct loop *loop);
 void testbed_end(struct testbed *tb, struct engines *es,
 		 double event_late_max_ns);
 
