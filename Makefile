@@ -30,11 +30,12 @@ core_SRCS := addrmap csum eam frag gso header icmp icmp_map icmp_xlat lpm \
 	parse ratelimit reason rfc6052 xlat xlat46 xlat64
 nat64_SRCS := nat64 table pool4 inspect frag
 io_SRCS := io tun memory vnet
-daemon_SRCS := path plat
+daemon_SRCS := path plat config setup server control answers ctl
 spec_SRCS := catalogue names kinds profile topology topology_check measure \
 	events expect scenario
 plan_SRCS := addrplan links nodes plan print routes steps
-world_SRCS :=
+world_SRCS := world names node mounts proc netlink link addr route offload tbf \
+	watch clean
 engine_SRCS :=
 relay_SRCS := relay config control path port pool impair segment hist
 probe_SRCS :=

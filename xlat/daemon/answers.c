@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/* What the control socket answers, as JSON. Documented in xlatd(8). */
+#include "server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE	   256
+#define PAGE_SLOTS 65536 /* most table slots looked at for one answer */
+
+static void put(json_t *o, const char *key, uint64_t v)
+{
+	json_object_set_new(o, key, json_integer((json_int_t)v));
+}
+
+static json_t *reasons_json(const struct reason_counters *c)
+{
+	json_t *o = json_object();
+
+	for (unsigned int i = 0; i < REASON_COUNT; i++)
+		if (c->n[i])
+			put(o, reason_name(i), c->n[i]);
+	return o;
+}
+
+static json_t *write_errors_json(const struct path_counters *c)
+{
+	json_t *o = json_object();
+
+	for (int i = 0; i < PATH_ERRNOS; i++)
+		if (c->write_errors[i]) {
+			const char *name = strerrorname_np(i);
+
+			put(o, name && i ? name : "other", c->write_errors[i]);
+		}
+	return o;
+}
+
+static json_t *packets_json(const struct path_counters *c)
+{
+	json_t *o = json_object();
+
+	put(o, "received", c->received4 + c->received6);
+	put(o, "received4", c->received4);
+	put(o, "received6", c->received6);
+	put(o, "bytes4", c->bytes4);
+	put(o, "bytes6", c->bytes6);
+	put(o, "forwarded", c->forwarded);
+	put(o, "hairpinned", c->hairpinned);
+	put(o, "replied", c->replied);
+	put(o, "dropped", c->dropped);
+	put(o, "fragments", c->fragments);
+	put(o, "superpackets", c->superpackets);
+	put(o, "icmp_rate_limited", c->icmp_limited);
+	return o;
+}
+
+static json_t *nat64_json(const struct nat64 *n)
+{
+	struct nat64_stats st;
+	json_t *o = json_object();
+
+	nat64_get_stats(n, &st);
+	for (unsigned int k = 0; k < NAT64_N_PROTOS; k++) {
+		const struct nat64_proto_stats *p = &st.proto[k];
+		json_t *x = json_object();
+
+		put(x, "sessions", p->sessions);
+		put(x, "bibs", p->bibs);
+		put(x, "created", p->created);
+		put(x, "expired", p->expired);
+		put(x, "ports_free", p->ports_free);
+		put(x, "ports", p->ports_all);
+		json_object_set_new(o, nat64_proto_name(k), x);
+	}
+	put(o, "max_sessions", st.max_sessions);
+	put(o, "pool4_exhausted", st.no_port);
+	put(o, "sessions_full", st.sessions_full);
+	put(o, "bibs_full", st.bibs_full);
+	put(o, "filtered", st.filtered);
+	put(o, "memory_bytes", st.memory_bytes);
+	return o;
+}
+
+static json_t *stats(struct server *s)
+{
+	const struct path_counters *c = &s->setup.path.counters;
+	json_t *o = json_object();
+
+	json_object_set_new(o, "role", json_string(role_name(s->config->role)));
+	json_object_set_new(o, "version", json_string(XLATSIM_VERSION));
+	json_object_set_new(o, "tun", json_string(s->config->tun_name));
+	json_object_set_new(
+		o, "uptime_s",
+		json_real((double)mono_sub(clock_now(), s->started) /
+			  NS_PER_S));
+	json_object_set_new(o, "uso", json_boolean(io_has_uso(s->io)));
+	put(o, "wakeups", s->batches);
+	json_object_set_new(o, "packets", packets_json(c));
+	json_object_set_new(o, "reasons", reasons_json(&c->reasons));
+	json_object_set_new(o, "write_errors", write_errors_json(c));
+	if (s->setup.path.nat64)
+		json_object_set_new(o, "nat64",
+				    nat64_json(s->setup.path.nat64));
+	return o;
+}
+
+/* ---- listings -------------------------------------------------------------
+ */
+
+static json_t *end6(const struct in6_addr *a, __be16 port)
+{
+	char text[ADDR_TEXT_LEN];
+
+	return json_sprintf("[%s]:%u", in6_format(a, text), ntohs(port));
+}
+
+static json_t *end4(struct in_addr a, __be16 port)
+{
+	char text[ADDR_TEXT_LEN];
+
+	return json_sprintf("%s:%u", in4_format(a, text), ntohs(port));
+}
+
+static json_t *source_json(const struct nat64_flow *f)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "proto",
+			    json_string(nat64_proto_name(f->proto)));
+	json_object_set_new(o, "src6", end6(&f->src6, f->src6_port));
+	json_object_set_new(o, "src4", end4(f->src4, f->src4_port));
+	return o;
+}
+
+static json_t *page_json(json_t *entries, uint32_t cursor)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "entries", entries);
+	json_object_set_new(o, "next",
+			    cursor == UINT32_MAX ? json_null()
+						 : json_integer(cursor));
+	return o;
+}
+
+static json_t *list_bibs(struct server *s, uint32_t cursor)
+{
+	struct nat64_bib_info v[PAGE];
+	json_t *list = json_array();
+	size_t n = nat64_list_bibs(s->setup.path.nat64, &cursor, PAGE_SLOTS, v,
+				   PAGE);
+
+	for (size_t i = 0; i < n; i++) {
+		json_t *o = source_json(&v[i].flow);
+
+		put(o, "sessions", v[i].sessions);
+		json_object_set_new(o, "static", json_boolean(v[i].is_static));
+		json_array_append_new(list, o);
+	}
+	return page_json(list, cursor);
+}
+
+static json_t *list_sessions(struct server *s, uint32_t cursor)
+{
+	struct nat64_session_info v[PAGE];
+	json_t *list = json_array();
+	size_t n = nat64_list_sessions(s->setup.path.nat64, &cursor, PAGE_SLOTS,
+				       clock_now(), v, PAGE);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct nat64_flow *f = &v[i].flow;
+		json_t *o = source_json(f);
+
+		json_object_set_new(o, "dst6", end6(&f->dst6, f->dst_port));
+		json_object_set_new(o, "dst4", end4(f->dst4, f->dst_port));
+		if (v[i].state != NAT64_STATELESS)
+			json_object_set_new(
+				o, "state",
+				json_string(nat64_state_name(v[i].state)));
+		json_object_set_new(o, "left_s",
+				    json_real((double)v[i].left_ns / NS_PER_S));
+		json_array_append_new(list, o);
+	}
+	return page_json(list, cursor);
+}
+
+static json_t *refusal(const char *text)
+{
+	return json_pack("{s:s}", "error", text);
+}
+
+static json_t *reload(struct server *s)
+{
+	char text[4096];
+
+	if (server_reload(s, text, sizeof(text)))
+		return refusal(text);
+	return json_pack("{s:b}", "ok", 1);
+}
+
+/* "bib" or "bib 256": the cursor, or false when it is something else. */
+static bool takes_cursor(const char *request, const char *word,
+			 uint32_t *cursor)
+{
+	size_t n = strlen(word);
+	char *end;
+	unsigned long v;
+
+	*cursor = 0;
+	if (strncmp(request, word, n))
+		return false;
+	if (!request[n])
+		return true;
+	if (request[n] != ' ' || request[n + 1] < '0' || request[n + 1] > '9')
+		return false;
+	errno = 0;
+	v = strtoul(request + n + 1, &end, 10);
+	*cursor = v > UINT32_MAX - 1 ? UINT32_MAX - 1 : (uint32_t)v;
+	return !*end && !errno;
+}
+
+static json_t *answer(struct server *s, const char *request)
+{
+	uint32_t cursor;
+
+	if (!strcmp(request, "stats"))
+		return stats(s);
+	if (!strcmp(request, "reload"))
+		return reload(s);
+	if (takes_cursor(request, "bib", &cursor))
+		return s->setup.path.nat64 ? list_bibs(s, cursor)
+					   : refusal("only a plat has a BIB");
+	if (takes_cursor(request, "sessions", &cursor))
+		return s->setup.path.nat64
+			       ? list_sessions(s, cursor)
+			       : refusal("only a plat has sessions");
+	return refusal("unknown request; expected stats, bib [CURSOR], "
+		       "sessions [CURSOR] or reload");
+}
+
+char *answer_request(struct server *s, const char *request)
+{
+	json_t *o = answer(s, request);
+	char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(9));
+	char *line = NULL;
+
+	json_decref(o);
+	if (text && asprintf(&line, "%s\n", text) < 0)
+		line = NULL;
+	free(text);
+	return line;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* xlatd: one translation engine a process, and the tool that asks it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../base/log.h"
+#include "server.h"
+
+static const char usage[] =
+	"Usage: xlatd clat|siit|plat --config FILE [--log-level LEVEL]\n"
+	"       xlatd ctl SOCKET stats|bib|sessions|reload\n"
+	"       xlatd --version | --help\n"
+	"LEVEL: error, warning, info (default), debug. See xlatd(8).\n";
+
+static int bad_usage(const char *what, const char *word)
+{
+	fprintf(stderr, "xlatd: %s%s\n%s", what, word, usage);
+	return 2;
+}
+
+static int parse_level(const char *word, enum log_level *level)
+{
+	static const char *const words[] = {"error", "warning", "info",
+					    "debug"};
+
+	for (unsigned int i = 0; i < 4; i++)
+		if (!strcmp(word, words[i])) {
+			*level = (enum log_level)i;
+			return 0;
+		}
+	return -1;
+}
+
+static int run_role(enum role role, int argc, char **argv)
+{
+	enum log_level level = LOG_INFO;
+	const char *config = NULL;
+
+	for (int i = 0; i < argc; i += 2) {
+		if (i + 1 == argc)
+			return bad_usage("a value is expected after ", argv[i]);
+		if (!strcmp(argv[i], "--config"))
+			config = argv[i + 1];
+		else if (strcmp(argv[i], "--log-level"))
+			return bad_usage("unknown option ", argv[i]);
+		else if (parse_level(argv[i + 1], &level))
+			return bad_usage("unknown log level ", argv[i + 1]);
+	}
+	if (!config)
+		return bad_usage("--config is missing", "");
+	log_init("xlatd", level);
+	return server_run(config, role);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2)
+		return bad_usage("what shall it be?", "");
+	for (unsigned int r = ROLE_CLAT; r <= ROLE_PLAT; r++)
+		if (!strcmp(argv[1], role_name(r)))
+			return run_role(r, argc - 2, argv + 2);
+	if (!strcmp(argv[1], "ctl"))
+		return argc == 4 ? ctl_run(argv[2], argv[3])
+				 : bad_usage("ctl wants SOCKET and a request",
+					     "");
+	if (!strcmp(argv[1], "--version")) {
+		puts("xlatd " XLATSIM_VERSION);
+		return 0;
+	}
+	if (!strcmp(argv[1], "--help")) {
+		fputs(usage, stdout);
+		return 0;
+	}
+	return bad_usage("unknown command ", argv[1]);
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation
+ *
+ * Each packet is parsed once, mapped by the role's tables, translated in
+ * place and emitted. Whatever happens, settle() runs once at the end: it is
+ * the only place that counts a verdict, so that the counters add up.
+ *
+ * Hairpinning (RFC 6146 section 3.8): a packet translated to IPv4 whose
+ * destination is in pool4 is translated back at once, as if it had come from
+ * the IPv4 side. The IPv4 form exists in memory only, so it has no MTU.
+ */
+#include "path.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "../core/icmp.h"
+#include "../io/io.h"
+
+const char *role_name(enum role r)
+{
+	static const char *const names[] = {"clat", "siit", "plat"};
+
+	return names[r];
+}
+
+void path_init(struct path *p, enum role role, uint8_t *fragment,
+	       uint16_t ident)
+{
+	memset(p, 0, sizeof(*p));
+	p->role = role;
+	p->fragment = fragment;
+	xlat_cfg_init(&p->xlat);
+	addrmap_init(&p->map, role == ROLE_CLAT ? ADDRMAP_CLAT : ADDRMAP_SIIT);
+	xlat_out_init(&p->out, p->reply, sizeof(p->reply), ident);
+}
+
+/* The reason that a failed write is dropped for; 0 is no failure. */
+static enum reason write_reason(struct path *p, int code)
+{
+	if (!code)
+		return REASON_OK;
+	code = -code;
+	p->counters.write_errors[code < PATH_ERRNOS ? code : 0]++;
+	return code == EAGAIN || code == ENOBUFS ? REASON_IO_QUEUE_FULL
+						 : REASON_IO_ERROR;
+}
+
+static enum verdict settle(struct path *p, enum verdict v, enum reason r)
+{
+	struct path_counters *c = &p->counters;
+
+	c->reasons.n[r]++;
+	switch (v) {
+	case VERDICT_FORWARD:
+	case VERDICT_FRAGMENT:
+		c->forwarded++;
+		break;
+	case VERDICT_HAIRPIN:
+		c->hairpinned++;
+		break;
+	case VERDICT_REPLY:
+		c->replied++;
+		break;
+	case VERDICT_DROP:
+		c->dropped++;
+		break;
+	}
+	return v;
+}
+
+static int emit_fragments(struct path *p)
+{
+	struct pkt frag;
+
+	for (;;) {
+		int ret;
+
+		frag = (struct pkt){
+			.data = p->fragment + PKT_HEADROOM,
+			.headroom = PKT_HEADROOM,
+			.tailroom = IO_BUFFER_BYTES - PKT_HEADROOM,
+		};
+		if (!frag_next(&p->out.frag, &frag))
+			return 0;
+		ret = p->emit(p->emit_arg, &frag);
+		if (ret)
+			return ret;
+		p->counters.fragments++;
+	}
+}
+
+static enum verdict reply(struct path *p)
+{
+	enum reason r;
+
+	if (!ratelimit_allow(&p->icmp, p->now.ns)) {
+		p->counters.icmp_limited++;
+		return settle(p, VERDICT_DROP, p->out.reason);
+	}
+	r = write_reason(p, p->emit(p->emit_arg, &p->out.reply));
+	if (r)
+		return settle(p, VERDICT_DROP, r);
+	return settle(p, VERDICT_REPLY, p->out.reason);
+}
+
+/* Emit what the core left behind; @sent is the verdict of a success. */
+static enum verdict finish(struct path *p, struct pkt *pkt, enum verdict v,
+			   enum verdict sent)
+{
+	enum reason r;
+
+	switch (v) {
+	case VERDICT_FORWARD:
+		r = write_reason(p, p->emit(p->emit_arg, pkt));
+		break;
+	case VERDICT_FRAGMENT:
+		r = write_reason(p, emit_fragments(p));
+		break;
+	case VERDICT_REPLY:
+		return reply(p);
+	case VERDICT_HAIRPIN:
+	case VERDICT_DROP:
+	default:
+		return settle(p, VERDICT_DROP, p->out.reason);
+	}
+	return r ? settle(p, VERDICT_DROP, r) : settle(p, sent, p->out.reason);
+}
+
+static enum verdict run4(struct path *p, struct pkt *pkt, enum verdict sent)
+{
+	struct pkt_info info;
+	struct xlat_map map = {0};
+	enum reason r = pkt_parse4(pkt, &info);
+	enum verdict v;
+
+	if (!r)
+		r = p->role == ROLE_PLAT ? plat_map46(p, &info, &map)
+					 : addrmap_46(&p->map, &info, &map);
+	if (r)
+		v = xlat_refuse4(pkt, &info, r, &p->xlat, &p->out);
+	else
+		v = xlat_46(pkt, &info, &map, &p->xlat, &p->out);
+	return finish(p, pkt, v, sent);
+}
+
+static enum verdict hairpin(struct path *p, struct pkt *pkt,
+			    const struct pkt_info *info,
+			    const struct xlat_map *map)
+{
+	struct xlat_cfg cfg = p->xlat;
+	enum verdict v;
+
+	cfg.mtu4 = UINT16_MAX;
+	v = xlat_64(pkt, info, map, &cfg, &p->out);
+	if (v != VERDICT_FORWARD)
+		return finish(p, pkt, v, VERDICT_HAIRPIN);
+	return run4(p, pkt, VERDICT_HAIRPIN);
+}
+
+static enum verdict run6(struct path *p, struct pkt *pkt)
+{
+	struct pkt_info info;
+	struct xlat_map map = {0};
+	enum reason r = pkt_parse6(pkt, &info);
+	enum verdict v;
+
+	if (!r)
+		r = p->role == ROLE_PLAT ? plat_map64(p, &info, &map)
+					 : addrmap_64(&p->map, &info, &map);
+	if (!r && p->role == ROLE_PLAT &&
+	    nat64_in_pool4(p->nat64, map.outer.dst.v4))
+		return hairpin(p, pkt, &info, &map);
+	if (r)
+		v = xlat_refuse6(pkt, &info, r, &p->xlat, &p->out);
+	else
+		v = xlat_64(pkt, &info, &map, &p->xlat, &p->out);
+	return finish(p, pkt, v, VERDICT_FORWARD);
+}
+
+enum verdict path_run(struct path *p, struct pkt *pkt, struct mono now)
+{
+	struct path_counters *c = &p->counters;
+
+	p->now = now;
+	if (pkt->gso.type != PKT_GSO_NONE)
+		c->superpackets++;
+	if (pkt->len && pkt->data[0] >> 4 == 4) {
+		c->received4++;
+		c->bytes4 += pkt->len;
+		return run4(p, pkt, VERDICT_FORWARD);
+	}
+	c->received6++;
+	c->bytes6 += pkt->len;
+	return run6(p, pkt);
+}
+
+void path_count_unreadable(struct path *p)
+{
+	p->counters.received6++;
+	settle(p, VERDICT_DROP, REASON_BAD_GSO);
+}

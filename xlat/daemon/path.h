@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The way of one packet: parse, map, translate, emit, count. No system calls
+ * of its own; sending is a callback.
+ */
+#ifndef DAEMON_PATH_H
+#define DAEMON_PATH_H
+
+#include "../core/addrmap.h"
+#include "../core/ratelimit.h"
+#include "../core/xlat.h"
+#include "../nat64/frag.h"
+#include "../nat64/nat64.h"
+
+enum role { ROLE_CLAT, ROLE_SIIT, ROLE_PLAT };
+
+/* role_name - "clat", "siit", "plat". */
+const char *role_name(enum role r);
+
+/* path_emit_fn - send; 0 or -errno, which is counted. */
+typedef int path_emit_fn(void *arg, const struct pkt *pkt);
+
+#define PATH_ERRNOS 160 /* counters for write errors by errno */
+
+/*
+ * received == forwarded + hairpinned + replied + dropped, always; the reasons
+ * add up to received as well. A fragmented packet counts once.
+ */
+struct path_counters {
+	uint64_t received4, received6;
+	uint64_t bytes4, bytes6;
+	uint64_t forwarded, hairpinned, replied, dropped;
+	uint64_t fragments;    /* packets that left as such */
+	uint64_t superpackets; /* received */
+	uint64_t icmp_limited; /* errors withheld: rate */
+	struct reason_counters reasons;
+	uint64_t write_errors[PATH_ERRNOS];
+};
+
+struct path {
+	enum role role;
+	struct xlat_cfg xlat;
+	struct addrmap map;	   /* clat, siit */
+	struct nat64 *nat64;	   /* plat */
+	struct nat64_frags *frags; /* plat */
+	struct prefix6 pool6;	   /* plat */
+	bool allow_private;	   /* plat: see addrmap.wkp_strict */
+	struct ratelimit icmp;
+	path_emit_fn *emit;
+	void *emit_arg;
+	struct path_counters counters;
+	/* private */
+	struct xlat_out out;
+	struct mono now;
+	uint8_t reply[XLAT_REPLY_BYTES];
+	uint8_t *fragment; /* IO_BUFFER_BYTES, the caller's */
+};
+
+/*
+ * path_init - what does not come from the configuration.
+ * @fragment: IO_BUFFER_BYTES of scratch memory; the caller's
+ * @ident: where IPv4 Identification values start
+ */
+void path_init(struct path *p, enum role role, uint8_t *fragment,
+	       uint16_t ident);
+
+/*
+ * path_run - translate one packet and emit what comes of it.
+ * Returns the verdict as counted. @pkt is used up.
+ */
+enum verdict path_run(struct path *p, struct pkt *pkt, struct mono now);
+
+/* path_count_unreadable - a packet that could not even be received whole. */
+void path_count_unreadable(struct path *p);
+
+/* ---- plat.c ---------------------------------------------------------------
+ */
+
+/* plat_map64 / plat_map46 - like addrmap_64/46, with the session tables. */
+enum reason plat_map64(struct path *p, const struct pkt_info *info,
+		       struct xlat_map *map);
+enum reason plat_map46(struct path *p, const struct pkt_info *info,
+		       struct xlat_map *map);
+
+#endif

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * RFC 6146 section 3.5: from a parsed packet to a tuple (3.4), through BIB
+ * and sessions, to the addresses and ports of the translated packet.
+ *
+ * ICMP errors take the tuple of the packet that they quote, the other way
+ * round, and neither create nor refresh anything. Their own source becomes
+ * T, the host's pool4 address, on the way to IPv4, since routers on the IPv6
+ * side have no IPv4 address (RFC 6146 section 3.5.4 with RFC 6791).
+ */
+#include <string.h>
+
+#include "path.h"
+
+#define PROTO_ICMP   1
+#define PROTO_TCP    6
+#define PROTO_UDP    17
+#define PROTO_ICMPV6 58
+
+/* False for protocols that have no sessions here. */
+static bool session_proto(const struct pkt_ip *ip, enum nat64_proto *out)
+{
+	switch (ip->proto) {
+	case PROTO_TCP:
+		*out = NAT64_TCP;
+		return true;
+	case PROTO_UDP:
+		*out = NAT64_UDP;
+		return true;
+	case PROTO_ICMP:
+	case PROTO_ICMPV6:
+		*out = NAT64_ICMP;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Ports of a packet, its own or those of its first fragment. */
+static enum reason find_ports(struct path *p, const struct pkt_info *info,
+			      __be16 *sport, __be16 *dport)
+{
+	const struct pkt_ip *ip = &info->outer;
+	struct nat64_frag_key key = {
+		.id = ip->frag_id, .proto = ip->proto, .v6 = info->v6};
+
+	*sport = ip->sport;
+	*dport = ip->dport;
+	if (!pkt_ip_is_frag(ip))
+		return ip->has_ports ? REASON_OK : REASON_ICMP_TYPE;
+	if (info->v6) {
+		key.src = ip->src.v6;
+		key.dst = ip->dst.v6;
+	} else {
+		memcpy(&key.src.s6_addr[12], &ip->src.v4, 4);
+		memcpy(&key.dst.s6_addr[12], &ip->dst.v4, 4);
+	}
+	if (ip->has_ports) {
+		nat64_frag_add(p->frags, &key, *sport, *dport, p->now);
+		return REASON_OK;
+	}
+	return nat64_frag_find(p->frags, &key, p->now, sport, dport)
+		       ? REASON_OK
+		       : REASON_NAT64_FRAGMENT;
+}
+
+static bool world4_allowed(const struct path *p, struct in_addr a)
+{
+	return p->allow_private || !rfc6052_is_wkp(&p->pool6) ||
+	       addr4_is_global(a) || nat64_in_pool4(p->nat64, a);
+}
+
+/* ---- 6 to 4 ---------------------------------------------------------------
+ */
+
+static enum reason error64(struct path *p, const struct pkt_info *info,
+			   struct xlat_map *map)
+{
+	const struct pkt_ip *in = &info->inner;
+	struct nat64_flow f = {.src6 = in->dst.v6,
+			       .dst6 = in->src.v6,
+			       .src6_port = in->dport,
+			       .dst_port = in->sport};
+	enum reason r;
+
+	if (!session_proto(in, &f.proto))
+		return REASON_NAT64_PROTOCOL;
+	if (!in->has_ports)
+		return REASON_NAT64_NO_SESSION;
+	if (f.proto == NAT64_ICMP)
+		f.dst_port = 0;
+	if (!rfc6052_decode(&p->pool6, &in->src.v6, &f.dst4) ||
+	    !rfc6052_decode(&p->pool6, &info->outer.dst.v6, &map->outer.dst.v4))
+		return REASON_NAT64_NOT_POOL6;
+	r = nat64_peek_out(p->nat64, &f, p->now);
+	if (r)
+		return r;
+	map->outer.src.v4 = f.src4;
+	map->inner.src.v4 = f.dst4;
+	map->inner.dst.v4 = f.src4;
+	map->inner.sport = f.proto == NAT64_ICMP ? f.src4_port : in->sport;
+	map->inner.dport = f.src4_port;
+	map->inner.set_ports = true;
+	return REASON_OK;
+}
+
+enum reason plat_map64(struct path *p, const struct pkt_info *info,
+		       struct xlat_map *map)
+{
+	const struct pkt_ip *ip = &info->outer;
+	struct nat64_flow f = {.tcp_flags = ip->tcp_flags};
+	struct in_addr unused;
+	enum reason r;
+
+	if (!addr6_is_unicast(&ip->src.v6))
+		return REASON_ILLEGAL_SOURCE;
+	if (rfc6052_decode(&p->pool6, &ip->src.v6, &unused))
+		return REASON_NAT64_LOOP;
+	if (info->icmp_error)
+		return error64(p, info, map);
+	if (!rfc6052_decode(&p->pool6, &ip->dst.v6, &f.dst4))
+		return REASON_NAT64_NOT_POOL6;
+	if (!world4_allowed(p, f.dst4))
+		return REASON_WKP_NON_GLOBAL;
+	if (!addr4_is_unicast(f.dst4))
+		return REASON_ILLEGAL_DESTINATION;
+	if (!session_proto(ip, &f.proto))
+		return REASON_NAT64_PROTOCOL;
+	r = find_ports(p, info, &f.src6_port, &f.dst_port);
+	if (r)
+		return r;
+	if (f.proto == NAT64_ICMP)
+		f.dst_port = 0;
+	f.src6 = ip->src.v6;
+	f.dst6 = ip->dst.v6;
+	r = nat64_out(p->nat64, &f, p->now);
+	if (r)
+		return r;
+	map->outer.src.v4 = f.src4;
+	map->outer.dst.v4 = f.dst4;
+	map->outer.sport = f.src4_port;
+	map->outer.dport = f.dst_port;
+	map->outer.set_ports = ip->has_ports;
+	return REASON_OK;
+}
+
+/* ---- 4 to 6 ---------------------------------------------------------------
+ */
+
+static enum reason error46(struct path *p, const struct pkt_info *info,
+			   struct xlat_map *map)
+{
+	const struct pkt_ip *in = &info->inner;
+	struct nat64_flow f = {.src4 = in->src.v4,
+			       .dst4 = in->dst.v4,
+			       .src4_port = in->sport,
+			       .dst_port = in->dport};
+	enum reason r;
+
+	if (!session_proto(in, &f.proto))
+		return REASON_NAT64_PROTOCOL;
+	if (!in->has_ports)
+		return REASON_NAT64_NO_SESSION;
+	if (f.proto == NAT64_ICMP)
+		f.dst_port = 0;
+	rfc6052_encode(&p->pool6, f.dst4, &f.dst6);
+	r = nat64_peek_in(p->nat64, &f, p->now);
+	if (r)
+		return r;
+	rfc6052_encode(&p->pool6, info->outer.src.v4, &map->outer.src.v6);
+	map->outer.dst.v6 = f.src6;
+	map->inner.src.v6 = f.src6;
+	map->inner.dst.v6 = f.dst6;
+	map->inner.sport = f.src6_port;
+	map->inner.dport = in->dport;
+	map->inner.set_ports = true;
+	return REASON_OK;
+}
+
+enum reason plat_map46(struct path *p, const struct pkt_info *info,
+		       struct xlat_map *map)
+{
+	const struct pkt_ip *ip = &info->outer;
+	struct nat64_flow f = {.tcp_flags = ip->tcp_flags};
+	enum reason r;
+
+	if (!nat64_in_pool4(p->nat64, ip->dst.v4))
+		return REASON_NAT64_NOT_POOL4;
+	if (info->icmp_error)
+		return error46(p, info, map);
+	if (!addr4_is_unicast(ip->src.v4))
+		return REASON_ILLEGAL_SOURCE;
+	if (!world4_allowed(p, ip->src.v4))
+		return REASON_WKP_NON_GLOBAL;
+	if (!session_proto(ip, &f.proto))
+		return REASON_NAT64_PROTOCOL;
+	r = find_ports(p, info, &f.dst_port, &f.src4_port);
+	if (r)
+		return r;
+	if (f.proto == NAT64_ICMP)
+		f.dst_port = 0;
+	f.src4 = ip->dst.v4;
+	f.dst4 = ip->src.v4;
+	rfc6052_encode(&p->pool6, f.dst4, &f.dst6);
+	r = nat64_in(p->nat64, &f, p->now);
+	if (r)
+		return r;
+	map->outer.src.v6 = f.dst6;
+	map->outer.dst.v6 = f.src6;
+	map->outer.sport = f.proto == NAT64_ICMP ? f.src6_port : f.dst_port;
+	map->outer.dport = f.src6_port;
+	map->outer.set_ports = ip->has_ports;
+	return REASON_OK;
+}

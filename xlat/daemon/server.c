@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation
+ *
+ * One thread, one loop. When the TUN is readable, up to BATCH packets are
+ * read, translated and written with one look at the clock; then the loop
+ * looks at everything else, so that control requests and signals wait for at
+ * most a batch. Sessions are swept on a timer, in bounded steps.
+ *
+ * Nothing is allocated once packets flow, but for control answers.
+ */
+#include "server.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "../base/log.h"
+
+#define BATCH	      64
+#define SWEEP_ENTRIES 2048
+#define SWEEP_IDLE_NS NAT64_TICK_NS
+#define SWEEP_BUSY_NS NS_PER_MS
+
+static int emit(void *arg, const struct pkt *pkt)
+{
+	return io_write(arg, pkt);
+}
+
+static void on_packets(void *arg, uint32_t events)
+{
+	struct server *s = arg;
+	struct mono now = clock_now();
+	struct pkt pkt;
+
+	(void)events;
+	s->batches++;
+	for (unsigned int i = 0; i < BATCH; i++) {
+		int ret = io_read(s->io, s->buf, &pkt);
+
+		if (ret == -EBADMSG) {
+			path_count_unreadable(&s->setup.path);
+			continue;
+		}
+		if (ret == -EAGAIN || ret == -EINTR)
+			return;
+		if (ret) {
+			log_err("%s: read: %s", s->config->tun_name,
+				strerror(-ret));
+			loop_stop(s->loop);
+			return;
+		}
+		s->reads++;
+		path_run(&s->setup.path, &pkt, now);
+	}
+}
+
+static void on_sweep(void *arg, struct mono due)
+{
+	struct server *s = arg;
+	struct mono now = clock_now();
+	bool more = nat64_expire(s->setup.path.nat64, now, SWEEP_ENTRIES);
+
+	(void)due;
+	if (!loop_add_timer(s->loop,
+			    mono_add(now, more ? SWEEP_BUSY_NS : SWEEP_IDLE_NS),
+			    on_sweep, s)) {
+		log_err("timer: %s", strerror(errno));
+		loop_stop(s->loop);
+	}
+}
+
+static void on_signal(void *arg, uint32_t events)
+{
+	struct server *s = arg;
+
+	(void)events;
+	loop_stop(s->loop);
+}
+
+/* ---- configuration --------------------------------------------------------
+ */
+
+/* On failure the diagnostics stay in @d. */
+static struct config *load(const char *path, enum role role, struct arena **a,
+			   struct diags *d)
+{
+	struct config *c;
+
+	*a = arena_new();
+	c = config_load(path, role, *a, d);
+	if (!c) {
+		arena_free(*a);
+		*a = NULL;
+	}
+	return c;
+}
+
+static void print_diags(struct diags *d, char *text, size_t len)
+{
+	FILE *f = fmemopen(text, len, "w");
+
+	text[0] = '\0';
+	if (!f)
+		return;
+	diags_print(d, f);
+	fclose(f);
+	text[len - 1] = '\0';
+}
+
+int server_reload(struct server *s, char *text, size_t len)
+{
+	struct arena *a;
+	struct config *c;
+	struct diags d;
+	struct err e;
+	const char *what;
+
+	diags_init(&d);
+	c = load(s->config_path, s->config->role, &a, &d);
+	if (!c)
+		print_diags(&d, text, len);
+	diags_fini(&d);
+	if (!c)
+		goto refused;
+	if (!config_same_shape(s->config, c, &what)) {
+		snprintf(text, len, "`%s` cannot change without a restart",
+			 what);
+		goto refused;
+	}
+	if (setup_apply(&s->setup, c, clock_now(), &e)) {
+		snprintf(text, len, "%s", e.text);
+		goto refused;
+	}
+	arena_free(s->arena);
+	s->arena = a;
+	s->config = c;
+	log_info("configuration reloaded");
+	return 0;
+refused:
+	if (a)
+		arena_free(a);
+	log_warn("reload refused: %s", text);
+	return -EINVAL;
+}
+
+/* ---- life -----------------------------------------------------------------
+ */
+
+static int open_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return -1;
+	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int start(struct server *s, int signals, struct err *e)
+{
+	const struct config *c = s->config;
+	struct io_tun_cfg tun = {.name = c->tun_name,
+				 .mtu = (uint32_t)c->tun_mtu,
+				 .queue = (uint32_t)c->tun_queue};
+
+	s->io = io_open_tun(&tun, e);
+	if (!s->io)
+		return -1;
+	s->setup.path.emit = emit;
+	s->setup.path.emit_arg = s->io;
+	s->loop = loop_new();
+	if (!s->loop || !loop_add_fd(s->loop, signals, EPOLLIN, on_signal, s) ||
+	    !loop_add_fd(s->loop, io_fd(s->io), EPOLLIN, on_packets, s))
+		return err_set(e, errno, "event loop: %s", strerror(errno));
+	if (s->setup.path.nat64)
+		on_sweep(s, s->started);
+	if (c->control) {
+		s->control = control_open(s, c->control, e);
+		if (!s->control)
+			return -1;
+	}
+	return 0;
+}
+
+static void stop(struct server *s)
+{
+	control_close(s->control);
+	loop_free(s->loop);
+	io_close(s->io);
+	setup_fini(&s->setup);
+	free(s->buf);
+	arena_free(s->arena);
+}
+
+static int serve(struct server *s)
+{
+	int signals = open_signals(), status = 1;
+	struct err e = {""};
+
+	s->started = clock_now();
+	s->buf = malloc(IO_BUFFER_BYTES);
+	if (signals < 0 || !s->buf) {
+		log_err("cannot start: %s", strerror(errno));
+		goto out;
+	}
+	if (setup_init(&s->setup, s->config, s->started, &e) ||
+	    start(s, signals, &e)) {
+		log_err("%s", e.text);
+		goto out;
+	}
+	log_info("%s on %s, MTU %lld%s", role_name(s->config->role),
+		 s->config->tun_name, (long long)s->config->tun_mtu,
+		 io_has_uso(s->io) ? "" : ", no UDP segmentation offload");
+	loop_run(s->loop);
+	log_info("stopped");
+	status = 0;
+out:
+	stop(s);
+	if (signals >= 0)
+		close(signals);
+	return status;
+}
+
+int server_run(const char *config_path, enum role role)
+{
+	struct server s = {.config_path = config_path};
+	struct diags d;
+
+	diags_init(&d);
+	s.config = load(config_path, role, &s.arena, &d);
+	if (!s.config)
+		diags_print(&d, stderr);
+	diags_fini(&d);
+	return s.config ? serve(&s) : 2;
+}

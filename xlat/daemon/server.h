@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* One engine process at work: TUN, path, control socket, signals. */
+#ifndef DAEMON_SERVER_H
+#define DAEMON_SERVER_H
+
+#include "../base/loop.h"
+#include "../io/io.h"
+#include "config.h"
+#include "setup.h"
+
+struct control;
+
+struct server {
+	const char *config_path;
+	struct config *config;
+	struct arena *arena; /* of config */
+	struct setup setup;
+	struct io *io;
+	struct loop *loop;
+	struct control *control;
+	struct mono started;
+	uint64_t reads, batches; /* packets read; times woken for them */
+	uint8_t *buf;		 /* IO_BUFFER_BYTES */
+};
+
+/*
+ * server_run - serve until SIGTERM or SIGINT.
+ * Returns 0, 1 with a message logged when it cannot start, 2 when the
+ * configuration is bad. Context: syscalls, CAP_NET_ADMIN.
+ */
+int server_run(const char *config_path, enum role role);
+
+/*
+ * server_reload - read the configuration again and apply it.
+ * Returns 0; or -EINVAL with every mistake in @text and nothing changed.
+ */
+int server_reload(struct server *s, char *text, size_t len);
+
+/* ---- control.c ------------------------------------------------------------
+ */
+
+/*
+ * control_open - answer on a Unix socket at @path: one request, a line; one
+ * answer, JSON and a newline; then it is closed.
+ *
+ *	stats | bib [CURSOR] | sessions [CURSOR] | reload
+ *
+ * A stale socket file is replaced, a live one is not. NULL with @e set.
+ */
+struct control *control_open(struct server *s, const char *path, struct err *e);
+void control_close(struct control *c);
+
+/* ---- answers.c ------------------------------------------------------------
+ */
+
+/* answer_request - the answer as malloc'ed text with a final newline. */
+char *answer_request(struct server *s, const char *request);
+
+/* ---- ctl.c ----------------------------------------------------------------
+ */
+
+/* ctl_run - `xlatd ctl SOCKET REQUEST`; the exit status. */
+int ctl_run(const char *path, const char *request);
+
+#endif

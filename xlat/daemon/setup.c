@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+#include "setup.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#include "../base/rng.h"
+#include "../io/io.h"
+
+#define ICMP_BURST 50
+
+/* Entries, then the nodes of both tries, in one piece of memory. */
+static int build_eam(const struct config *c, struct eam_table *t, void **mem,
+		     struct err *e)
+{
+	size_t n = c->n_eams, nodes = EAM_NODES(n);
+	struct eam_entry *entries;
+	struct lpm_node *n4, *n6;
+
+	*mem = calloc(1, n * sizeof(*entries) + 2 * nodes * sizeof(*n4) + 64);
+	if (!*mem)
+		return err_set(e, ENOMEM, "out of memory");
+	n4 = *mem;
+	n6 = n4 + nodes;
+	entries = (struct eam_entry *)(n6 + nodes);
+	eam_init(t, entries, (uint32_t)n, n4, n6);
+	for (size_t i = 0; i < n; i++) {
+		char text[ADDR_TEXT_LEN];
+		int ret = eam_add(t, &c->eams[i].p4, &c->eams[i].p6);
+
+		if (ret) {
+			free(*mem);
+			*mem = NULL;
+			return err_set(e, -ret, "mapping of %s: %s",
+				       prefix4_format(&c->eams[i].p4, text),
+				       strerror(-ret));
+		}
+	}
+	return 0;
+}
+
+int setup_apply(struct setup *s, const struct config *c, struct mono now,
+		struct err *e)
+{
+	struct path *p = &s->path;
+	struct eam_table eam;
+	void *mem;
+	int ret = build_eam(c, &eam, &mem, e);
+
+	if (ret)
+		return ret;
+	free(s->eam);
+	s->eam = mem;
+	p->map.eam = eam;
+	p->map.has_pref64 = c->has_pref64;
+	p->map.pref64 = c->pref64;
+	p->map.wkp_strict = !c->allow_private;
+	p->pool6 = c->pref64;
+	p->allow_private = c->allow_private;
+	p->xlat.mtu4 = (uint32_t)c->mtu4;
+	p->xlat.mtu6 = (uint32_t)c->mtu6;
+	p->xlat.lowest_mtu6 = (uint32_t)c->lowest_mtu6;
+	p->xlat.zero_tos = !c->copy_tc;
+	p->xlat.zero_tc = !c->copy_tc;
+	p->xlat.udp_zero = (uint8_t)c->udp_zero;
+	p->xlat.self4 = c->self4;
+	p->xlat.self6 = c->self6;
+	ratelimit_init(&p->icmp, (uint32_t)c->icmp_rate_pps, ICMP_BURST,
+		       now.ns);
+	if (p->nat64)
+		nat64_set_timers(p->nat64, &c->timers);
+	return 0;
+}
+
+static int add_statics(struct nat64 *n, const struct config *c, struct err *e)
+{
+	for (size_t i = 0; i < c->n_statics; i++) {
+		const struct config_static *s = &c->statics[i];
+		int ret = nat64_add_static(n, s->proto, &s->src6,
+					   htons(s->src6_port), s->src4,
+					   htons(s->src4_port));
+
+		if (ret)
+			return err_set(
+				e, -ret, "%s:%u:%u: static entry: %s",
+				s->pos.file, s->pos.line, s->pos.column,
+				ret == -ENOENT
+					? "address or port is not in pool4"
+				: ret == -EEXIST ? "either side is taken"
+						 : strerror(-ret));
+	}
+	return 0;
+}
+
+static int init_plat(struct setup *s, const struct config *c,
+		     const uint64_t seed[2], struct mono now, struct err *e)
+{
+	struct nat64_cfg n;
+	int ret;
+
+	nat64_cfg_init(&n);
+	n.pool4 = c->pool4;
+	n.n_pool4 = (uint32_t)c->n_pool4;
+	n.max_sessions = n.max_bibs = (uint32_t)c->sessions;
+	n.addr_dependent = c->addr_dependent;
+	n.subscriber_len = (uint8_t)c->subscriber_len;
+	n.timers = c->timers;
+	n.seed[0] = seed[0];
+	n.seed[1] = seed[1];
+	s->tables_bytes = nat64_memory(&n);
+	s->tables = mmap(NULL, s->tables_bytes, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (s->tables == MAP_FAILED) {
+		ret = errno;
+		s->tables = NULL;
+		return err_set(e, ret, "%zu bytes for %lld sessions: %s",
+			       s->tables_bytes, (long long)c->sessions,
+			       strerror(ret));
+	}
+	s->path.nat64 = nat64_init(s->tables, &n, now);
+	if (!s->path.nat64)
+		return err_set(e, EINVAL, "pool4 cannot be used");
+	s->frags = malloc(sizeof(*s->frags));
+	if (!s->frags)
+		return err_set(e, ENOMEM, "out of memory");
+	nat64_frags_init(s->frags, seed[1]);
+	s->path.frags = s->frags;
+	return add_statics(s->path.nat64, c, e);
+}
+
+int setup_init(struct setup *s, const struct config *c, struct mono now,
+	       struct err *e)
+{
+	uint64_t seed[3];
+	int ret;
+
+	if (c->has_seed) {
+		struct rng r;
+
+		rng_init(&r, (uint64_t)c->seed);
+		for (int i = 0; i < 3; i++)
+			seed[i] = rng_next(&r);
+	} else if (getrandom(seed, sizeof(seed), 0) != sizeof(seed)) {
+		return err_set(e, errno, "getrandom: %s", strerror(errno));
+	}
+	s->fragment = malloc(IO_BUFFER_BYTES);
+	if (!s->fragment)
+		return err_set(e, ENOMEM, "out of memory");
+	path_init(&s->path, c->role, s->fragment, (uint16_t)seed[2]);
+	ret = setup_apply(s, c, now, e);
+	if (!ret && c->role == ROLE_PLAT)
+		ret = init_plat(s, c, seed, now, e);
+	if (ret)
+		setup_fini(s);
+	return ret;
+}
+
+void setup_fini(struct setup *s)
+{
+	if (s->tables)
+		munmap(s->tables, s->tables_bytes);
+	free(s->eam);
+	free(s->fragment);
+	free(s->frags);
+	*s = (struct setup){0};
+}
