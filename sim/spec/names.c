@@ -199,3 +199,14 @@ bool name_is_dns(const char *name)
 		label++;
 	}
 }
+
+const char *name_of_file(struct arena *a, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *name = arena_strdup(a, slash ? slash + 1 : path);
+	size_t n = strlen(name);
+
+	if (n > 5 && !strcmp(name + n - 5, ".yaml"))
+		name[n - 5] = '\0';
+	return name;
+}

@@ -354,17 +354,6 @@ static void read_sections(struct loading *l, const struct raw_scenario *raw)
 			  "needed");
 }
 
-static const char *base_name(struct arena *a, const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char *name = arena_strdup(a, slash ? slash + 1 : path);
-	size_t n = strlen(name);
-
-	if (n > 5 && !strcmp(name + n - 5, ".yaml"))
-		name[n - 5] = '\0';
-	return name;
-}
-
 struct scenario *spec_load_scenario(const char *path, struct arena *a,
 				    struct diags *d)
 {
@@ -380,7 +369,7 @@ struct scenario *spec_load_scenario(const char *path, struct arena *a,
 		return NULL;
 	}
 	raw->s.path = arena_strdup(a, path);
-	raw->s.name = raw->s.title = base_name(a, path);
+	raw->s.name = raw->s.title = name_of_file(a, path);
 	raw->s.max_late_ns = MAX_LATE_NS;
 	yaml_read_map(l.root, "the scenario", scenario_fields, raw, a, d);
 	read_sections(&l, raw);

@@ -57,6 +57,8 @@ const struct name_spec *name_find(const struct topology *t, const char *name);
 bool name_is_reserved(const char *name);
 /* name_is_dns - labels of lower-case letters, digits, hyphens, underscores. */
 bool name_is_dns(const char *name);
+/* name_of_file - without folder and .yaml. */
+const char *name_of_file(struct arena *a, const char *path);
 
 /* ---- profile.c ------------------------------------------------------------- */
 

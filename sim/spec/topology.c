@@ -368,17 +368,6 @@ static void read_sections(struct spec_reader *r, const struct ynode *root,
 		read_links(r, s.links, t);
 }
 
-static const char *base_name(struct arena *a, const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char *name = arena_strdup(a, slash ? slash + 1 : path);
-	size_t n = strlen(name);
-
-	if (n > 5 && !strcmp(name + n - 5, ".yaml"))
-		name[n - 5] = '\0';
-	return name;
-}
-
 struct topology *spec_load_topology(const char *path, struct arena *a,
 				    struct diags *d)
 {
@@ -390,7 +379,7 @@ struct topology *spec_load_topology(const char *path, struct arena *a,
 	if (!root)
 		return NULL;
 	t->path = arena_strdup(a, path);
-	t->name = base_name(a, path);
+	t->name = name_of_file(a, path);
 	set_defaults(t);
 	if (root->kind != YNODE_MAP) {
 		diags_add(d, root->pos, "a topology is a map of keys");
