@@ -138,6 +138,7 @@ struct gap_search {
 	int64_t start_ns;
 	double interval_ns;
 	double last_ns; /* when the packet before came, since start */
+	bool any;	/* one did come */
 };
 
 /* A packet came, or would have; @p is NULL for the one after the last. */
@@ -148,11 +149,12 @@ static void gap_judge(struct gap_search *g, double came_ns,
 
 	if (gap > g->out->longest_gap_ns) {
 		g->out->longest_gap_ns = gap;
-		g->out->gap_start_ns = fmax(g->last_ns, 0);
+		g->out->gap_start_ns = g->any ? g->last_ns : 0;
 		g->out->recovered_ns =
 			p ? (double)(p->sent_ns - g->start_ns) : (double)NAN;
 	}
 	g->last_ns = came_ns;
+	g->any = true;
 }
 
 static void find_gap(const struct walk *start, double latency_ns,
