@@ -13,8 +13,17 @@ check_score_LIBS := score base
 check_stats_LIBS := score base
 check_outage_LIBS := score base
 
+SIM_TESTS += check_addrplan check_plan
+check_addrplan_LIBS := plan base
+check_plan_LIBS := plan spec base
+
 # Scripts that end with "N passed, N failed, N skipped".
 TEST_SCRIPTS :=
 
 # libFuzzer targets: NAME_SRC, NAME_LIBS
-FUZZERS :=
+FUZZERS := fuzz_spec
+fuzz_spec_SRC := sim/fuzz/fuzz_spec.c
+fuzz_spec_LIBS := plan spec base
+
+XLAT_TESTS += check_nat64
+check_nat64_LIBS := nat64 core base
