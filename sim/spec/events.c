@@ -287,6 +287,7 @@ static void read_event(struct reading *x, const struct ynode *n)
 		return;
 	raw.ev.pos = n->pos;
 	raw.ev.kind = (enum event_kind)kind;
+	raw.ev.at_ns = -1;
 	raw.ev.until = ONE(kind) & AWAITS;
 	kind_read_map(x->r, n, "the event", event_fields, (unsigned int)kind,
 		      event_words, &raw);
@@ -298,7 +299,7 @@ static void read_event(struct reading *x, const struct ynode *n)
 	x->n_awaits += raw.ev.until;
 	if (raw.shape)
 		read_shape(x, raw.shape, &raw.ev);
-	if (yaml_get(n, raw.ev.until ? "until" : "at"))
+	if (raw.ev.at_ns >= 0)
 		check_time(x, n, &raw.ev);
 	if (raw.ev.node && x->t)
 		check_node(x, n, &raw.ev);

@@ -119,7 +119,73 @@ static int read_kind(struct spec_reader *r, const struct ypair *p)
 	return -1;
 }
 
-static void read_measure(struct spec_reader *r, const struct ypair *p,
+/* ---- references ------------------------------------------------------------
+ */
+
+void check_target(struct spec_reader *r, const struct topology *t,
+		  const struct names *names, struct pos at, const char *key,
+		  const char *word)
+{
+	struct addr a;
+
+	if (addr_parse(word, &a) == 0 || name_find(t, word) ||
+	    names_find(names, word) >= 0)
+		return;
+	yaml_unknown(r->d, at,
+		     arena_printf(r->a, "address, name or node in `%s`:", key),
+		     word, names->targets);
+}
+
+/* A family that the destination cannot be reached by. */
+static void check_family(struct spec_reader *r, const struct topology *t,
+			 const struct measure_spec *m, struct pos at)
+{
+	const struct name_spec *name = name_find(t, m->to);
+	struct addr a;
+
+	if (m->family == 0)
+		return;
+	if (addr_parse(m->to, &a) == 0 &&
+	    a.family != (m->family == 4 ? AF_INET : AF_INET6))
+		diags_add(r->d, at, "`to: %s` is no IPv%d address", m->to,
+			  m->family);
+	if (name && m->family == 4 && !name->has4)
+		diags_add(r->d, at, "`to: %s` has no IPv4 address", m->to);
+}
+
+/* @n: the map that @m was read from */
+static void check_measure(struct spec_reader *r, const struct topology *t,
+			  const struct names *names, const struct ynode *n,
+			  const struct measure_spec *m)
+{
+	struct addr a;
+
+	if (m->from && names_find(names, m->from) < 0)
+		yaml_unknown(r->d, yaml_get(n, "from")->pos,
+			     "node in `from`:", m->from, names->nodes);
+	if (m->to) {
+		struct pos at = yaml_get(n, "to")->pos;
+
+		check_target(r, t, names, at, "to", m->to);
+		check_family(r, t, m, at);
+		if (m->from && !strcmp(m->to, m->from))
+			diags_add(r->d, at, "`to` and `from` are both %s",
+				  m->to);
+	}
+	if (m->native)
+		check_target(r, t, names, yaml_get(n, "native")->pos, "native",
+			     m->native);
+	if (m->server && addr_parse(m->server, &a) &&
+	    names_find(names, m->server) < 0)
+		yaml_unknown(r->d, yaml_get(n, "server")->pos,
+			     "node in `server`:", m->server, names->nodes);
+}
+
+/* ---- reading ---------------------------------------------------------------
+ */
+
+static void read_measure(struct spec_reader *r, const struct topology *t,
+			 const struct names *names, const struct ypair *p,
 			 bool on_timeline, struct measure_spec *out)
 {
 	struct raw_measure raw = {.m = {.pos = p->key_pos, .name = p->key}};
@@ -148,10 +214,18 @@ static void read_measure(struct spec_reader *r, const struct ypair *p,
 	if (raw.family >= 0)
 		raw.m.family = raw.family == 0 ? 4 : 6;
 	raw.m.type = kind == PROBE_DNS ? dns_types[raw.type] : NULL;
+	if (raw.m.query && !name_is_dns(raw.m.query))
+		diags_add(r->d, yaml_get(p->value, "query")->pos,
+			  "`query: %s` is no name (lower-case labels, no final "
+			  "dot)",
+			  raw.m.query);
+	if (names)
+		check_measure(r, t, names, p->value, &raw.m);
 	*out = raw.m;
 }
 
-void measures_read(struct spec_reader *r, const struct ynode *n,
+void measures_read(struct spec_reader *r, const struct topology *t,
+		   const struct names *names, const struct ynode *n,
 		   bool on_timeline, struct measure_spec **v, size_t *count)
 {
 	if (!spec_want(r, n, YNODE_MAP, "a section of measures"))
@@ -159,84 +233,6 @@ void measures_read(struct spec_reader *r, const struct ynode *n,
 	for (size_t i = 0; i < n->n; i++) {
 		struct measure_spec *m = ARENA_APPEND(r->a, *v, *count);
 
-		read_measure(r, &n->pairs[i], on_timeline, m);
+		read_measure(r, t, names, &n->pairs[i], on_timeline, m);
 	}
-}
-
-/* ---- references ------------------------------------------------------------
- */
-
-void check_target(struct spec_reader *r, const struct topology *t,
-		  const struct names *names, struct pos at, const char *key,
-		  const char *word)
-{
-	struct addr a;
-
-	if (addr_parse(word, &a) == 0 || name_find(t, word) ||
-	    names_find(names, word) >= 0)
-		return;
-	yaml_unknown(r->d, at,
-		     arena_printf(r->a, "address, name or node in `%s`:", key),
-		     word, names->targets);
-}
-
-/* A family that the destination cannot be reached by. */
-static void check_family(struct spec_reader *r, const struct topology *t,
-			 const struct measure_spec *m)
-{
-	const struct name_spec *name = name_find(t, m->to);
-	struct addr a;
-
-	if (m->family == 0)
-		return;
-	if (addr_parse(m->to, &a) == 0 &&
-	    a.family != (m->family == 4 ? AF_INET : AF_INET6))
-		diags_add(r->d, m->pos,
-			  "measure %s: `to: %s` is no IPv%d "
-			  "address",
-			  m->name, m->to, m->family);
-	if (name && m->family == 4 && !name->has4)
-		diags_add(r->d, m->pos, "measure %s: %s has no IPv4 address",
-			  m->name, m->to);
-}
-
-static void check_measure(struct spec_reader *r, const struct topology *t,
-			  const struct names *names,
-			  const struct measure_spec *m)
-{
-	struct addr a;
-
-	if (m->from && names_find(names, m->from) < 0)
-		yaml_unknown(
-			r->d, m->pos,
-			arena_printf(r->a, "node in `from` of %s:", m->name),
-			m->from, names->nodes);
-	if (m->to) {
-		check_target(r, t, names, m->pos, "to", m->to);
-		check_family(r, t, m);
-	}
-	if (m->to && m->from && !strcmp(m->to, m->from))
-		diags_add(r->d, m->pos, "measure %s goes from %s to itself",
-			  m->name, m->from);
-	if (m->native)
-		check_target(r, t, names, m->pos, "native", m->native);
-	if (m->server && addr_parse(m->server, &a) &&
-	    names_find(names, m->server) < 0)
-		yaml_unknown(
-			r->d, m->pos,
-			arena_printf(r->a, "node in `server` of %s:", m->name),
-			m->server, names->nodes);
-	if (m->query && !name_is_dns(m->query))
-		diags_add(r->d, m->pos,
-			  "measure %s: `query: %s` is no name "
-			  "(lower-case labels, no final dot)",
-			  m->name, m->query);
-}
-
-void measures_check(struct spec_reader *r, const struct topology *t,
-		    const struct names *names, const struct measure_spec *v,
-		    size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		check_measure(r, t, names, &v[i]);
 }

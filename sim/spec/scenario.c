@@ -317,18 +317,14 @@ static void read_measures(struct loading *l, const struct raw_scenario *raw)
 	struct scenario *s = l->s;
 
 	if (raw->before)
-		measures_read(&l->r, raw->before, false, &s->before,
-			      &s->n_before);
+		measures_read(&l->r, l->t, l->names, raw->before, false,
+			      &s->before, &s->n_before);
 	if (raw->measure)
-		measures_read(&l->r, raw->measure, true, &s->measure,
-			      &s->n_measure);
+		measures_read(&l->r, l->t, l->names, raw->measure, true,
+			      &s->measure, &s->n_measure);
 	if (raw->after)
-		measures_read(&l->r, raw->after, false, &s->after, &s->n_after);
-	if (!l->t)
-		return;
-	measures_check(&l->r, l->t, l->names, s->before, s->n_before);
-	measures_check(&l->r, l->t, l->names, s->measure, s->n_measure);
-	measures_check(&l->r, l->t, l->names, s->after, s->n_after);
+		measures_read(&l->r, l->t, l->names, raw->after, false,
+			      &s->after, &s->n_after);
 }
 
 static void read_sections(struct loading *l, const struct raw_scenario *raw)

@@ -101,9 +101,12 @@ extern const struct yfield topology_fields[], prefix_fields[], plat_fields[],
 	dns64_fields[], routing_fields[], tower_fields[], homes_fields[],
 	internet_fields[];
 
-/* topology_check - what no single value can show to be wrong. */
+/*
+ * topology_check - what no single value can show to be wrong.
+ * @prefixes_good: they were all read, so they may be compared
+ */
 void topology_check(struct spec_reader *r, const struct topology *t,
-		    const struct ynode *root);
+		    const struct ynode *root, bool prefixes_good);
 
 /* ---- measure.c, events.c, scenario.c --------------------------------------- */
 
@@ -115,13 +118,13 @@ extern const char *const role_words[];
 extern const struct yfield scenario_fields[], expect_fields[],
 	capture_fields[];
 
-/* measures_read - `before:`, `measure:` or `after:`. */
-void measures_read(struct spec_reader *r, const struct ynode *n,
+/*
+ * measures_read - `before:`, `measure:` or `after:`; references are checked
+ * when @names is not NULL.
+ */
+void measures_read(struct spec_reader *r, const struct topology *t,
+		   const struct names *names, const struct ynode *n,
 		   bool on_timeline, struct measure_spec **v, size_t *count);
-/* measures_check - the names in them. */
-void measures_check(struct spec_reader *r, const struct topology *t,
-		    const struct names *names, const struct measure_spec *v,
-		    size_t n);
 /*
  * events_read - `events:`, with references checked when @names is not NULL.
  * @t: may be NULL with @names (then no named profile is known)

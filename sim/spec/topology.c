@@ -343,16 +343,18 @@ static void read_links(struct spec_reader *r, const struct ynode *n,
 	}
 }
 
-static void read_sections(struct spec_reader *r, const struct ynode *root,
+/* Returns whether the prefixes are good enough to be compared. */
+static bool read_sections(struct spec_reader *r, const struct ynode *root,
 			  struct topology *t)
 {
 	struct sections s = {0};
+	size_t prefix_faults = 1;
 
 	yaml_read_map(root, "the topology", topology_fields, &s, r->a, r->d);
 	profiles_read(r, s.impairments, s.offloads, t);
 	if (s.prefixes)
-		yaml_read_map(s.prefixes, "`prefixes`", prefix_fields, t, r->a,
-			      r->d);
+		prefix_faults = yaml_read_map(s.prefixes, "`prefixes`",
+					      prefix_fields, t, r->a, r->d);
 	if (s.plats)
 		read_plats(r, s.plats, t);
 	if (s.dns64)
@@ -366,6 +368,7 @@ static void read_sections(struct spec_reader *r, const struct ynode *root,
 		read_internet(r, s.internet, t);
 	if (s.links)
 		read_links(r, s.links, t);
+	return prefix_faults == 0;
 }
 
 struct topology *spec_load_topology(const char *path, struct arena *a,
@@ -375,6 +378,7 @@ struct topology *spec_load_topology(const char *path, struct arena *a,
 	struct topology *t = ARENA_NEW(a, struct topology);
 	size_t before = d->n;
 	struct ynode *root = yaml_load_file(path, a, d);
+	bool prefixes_good;
 
 	if (!root)
 		return NULL;
@@ -385,7 +389,7 @@ struct topology *spec_load_topology(const char *path, struct arena *a,
 		diags_add(d, root->pos, "a topology is a map of keys");
 		return NULL;
 	}
-	read_sections(&r, root, t);
-	topology_check(&r, t, root);
+	prefixes_good = read_sections(&r, root, t);
+	topology_check(&r, t, root, prefixes_good);
 	return d->n == before ? t : NULL;
 }

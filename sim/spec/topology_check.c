@@ -78,9 +78,6 @@ static void check_prefixes(const struct checker *c)
 {
 	const struct topology *t = c->t;
 
-	if (!c->prefixes || c->prefixes->kind != YNODE_MAP ||
-	    !yaml_get(c->prefixes, "pool4"))
-		return;
 	if (t->pool6.len != 96)
 		diags_add(c->r->d, place_of(c, c->prefixes, "pool6"),
 			  "`pool6` is a /%u; only /96 is supported yet",
@@ -128,7 +125,7 @@ static void use_name(const struct checker *c, struct used_names *used,
 	for (size_t i = 0; i < used->n; i++)
 		if (!strcmp(used->v[i].name, name)) {
 			diags_add(c->r->d, pos,
-				  "%s cannot be called `%s`: %s at line %u is",
+				  "%s cannot be called `%s`: %s, line %u, is",
 				  what, name, used->v[i].what,
 				  used->v[i].pos.line);
 			return;
@@ -157,7 +154,8 @@ static void check_names(const struct checker *c)
 				  n->name);
 		else
 			use_name(c, &used, n->node,
-				 "the server of a name (its first label)",
+				 arena_printf(c->r->a, "the server of %s",
+					      n->name),
 				 n->pos);
 	}
 }
@@ -304,18 +302,19 @@ static void check_link(const struct checker *c, const struct link_spec *l)
 }
 
 void topology_check(struct spec_reader *r, const struct topology *t,
-		    const struct ynode *root)
+		    const struct ynode *root, bool prefixes_good)
 {
 	struct checker c = {.r = r,
 			    .t = t,
 			    .root = root,
 			    .prefixes = yaml_get(root, "prefixes")};
 
-	check_prefixes(&c);
+	if (prefixes_good)
+		check_prefixes(&c);
 	check_names(&c);
 	check_dns64(&c);
 	check_routing(&c);
-	for (size_t i = 0; i < t->internet.n_names; i++)
+	for (size_t i = 0; prefixes_good && i < t->internet.n_names; i++)
 		check_server(&c, &t->internet.names[i]);
 	for (size_t i = 0; i < t->n_links; i++)
 		check_link(&c, &t->links[i]);

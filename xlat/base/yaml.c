@@ -64,6 +64,10 @@ static void report_syntax(struct reader *r)
 	const yaml_parser_t *p = &r->parser;
 	const char *problem = p->problem ? p->problem : "cannot be read";
 
+	if (!strcmp(problem, "found unexpected ':'"))
+		problem = "found unexpected ':' (an IPv6 address may need "
+			  "quotes)";
+
 	switch (p->error) {
 	case YAML_READER_ERROR:
 		diags_add(r->d, place_of_offset(r, p->problem_offset),
