@@ -17,6 +17,9 @@ SIM_TESTS += check_addrplan check_plan
 check_addrplan_LIBS := plan base
 check_plan_LIBS := plan spec base
 
+NS_TESTS += check_world
+check_world_LIBS := world plan spec base
+
 # Scripts that end with "N passed, N failed, N skipped".
 TEST_SCRIPTS :=
 

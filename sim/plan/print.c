@@ -294,7 +294,7 @@ static void print_node(const struct plan_node *n, FILE *out)
 	};
 	char buf[ADDR_TEXT_LEN];
 
-	fprintf(out, "  %-11s %-8s", n->name, words[n->role]);
+	fprintf(out, "  %-11s %s", n->name, words[n->role]);
 	if (n->loop4.s_addr)
 		fprintf(out, " %s", in4_format(n->loop4, buf));
 	if (!IN6_IS_ADDR_UNSPECIFIED(&n->loop6))
