@@ -1,0 +1,607 @@
+/* SPDX-License-Identifier: MIT */
+/* RFC 6146 by the letter: mapping, filtering, states, timers, exhaustion. */
+#include <arpa/inet.h>
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../nat64/frag.h"
+#include "../nat64/nat64.h"
+
+#define S(n) ((n)*NS_PER_S)
+
+static void *memory;
+static struct nat64 *n;
+static struct nat64_pool4 pool[4];
+static struct nat64_cfg cfg;
+
+static struct mono at(int64_t ns)
+{
+	return (struct mono){S(1000) + ns};
+}
+
+static void defaults(void)
+{
+	nat64_cfg_init(&cfg);
+	cfg.pool4 = pool;
+	cfg.n_pool4 = 1;
+	cfg.max_sessions = cfg.max_bibs = 64;
+	cfg.seed[0] = 1;
+	cfg.seed[1] = 2;
+	for (unsigned int i = 0; i < 4; i++) {
+		pool[i].addr.s_addr = htonl(0xc0000201 + i);
+		for (unsigned int k = 0; k < NAT64_N_PROTOS; k++) {
+			pool[i].ports[k].lo = 1024;
+			pool[i].ports[k].hi = 65535;
+		}
+	}
+}
+
+static void make(void)
+{
+	size_t bytes = nat64_memory(&cfg);
+
+	free(memory);
+	memory = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
+	memset(memory, 0, bytes);
+	n = nat64_init(memory, &cfg, at(0));
+	ck_assert_ptr_nonnull(n);
+}
+
+static void setup(void)
+{
+	defaults();
+	make();
+}
+
+static void teardown(void)
+{
+	const char *wrong = n ? nat64_check(n) : NULL;
+
+	ck_assert_msg(!wrong, "%s", wrong);
+	free(memory);
+	memory = NULL;
+}
+
+/* Host @h's flow to server @z; ports in host order. */
+static struct nat64_flow flow6(enum nat64_proto proto, unsigned int h,
+			       unsigned int x, unsigned int z, unsigned int y)
+{
+	struct nat64_flow f = {.proto = proto,
+			       .src6_port = htons((uint16_t)x),
+			       .dst_port = htons((uint16_t)y)};
+
+	f.dst4.s_addr = htonl(0xc6336400 + z);
+	inet_pton(AF_INET6, "2001:db8::", &f.src6);
+	inet_pton(AF_INET6, "64:ff9b::", &f.dst6);
+	f.src6.s6_addr[7] = (uint8_t)h; /* another /64 each */
+	f.src6.s6_addr[15] = 1;
+	memcpy(&f.dst6.s6_addr[12], &f.dst4, 4);
+	return f;
+}
+
+/* The answer to @f from server @z, port @y. */
+static struct nat64_flow back(const struct nat64_flow *f, unsigned int z,
+			      unsigned int y)
+{
+	struct nat64_flow b = flow6(f->proto, 0, 0, z, y);
+
+	b.src4 = f->src4;
+	b.src4_port = f->src4_port;
+	memset(&b.src6, 0, sizeof(b.src6));
+	return b;
+}
+
+static struct nat64_stats stats(void)
+{
+	struct nat64_stats st;
+
+	nat64_get_stats(n, &st);
+	return st;
+}
+
+static void sweep(int64_t ns)
+{
+	while (nat64_expire(n, at(ns), 16))
+		;
+}
+
+START_TEST(mapping_is_endpoint_independent)
+{
+	struct nat64_flow a = flow6(NAT64_UDP, 1, 5000, 1, 53);
+	struct nat64_flow b = flow6(NAT64_UDP, 1, 5000, 2, 80), r;
+
+	ck_assert_int_eq(nat64_out(n, &a, at(0)), REASON_OK);
+	ck_assert_int_eq(nat64_out(n, &b, at(0)), REASON_OK);
+	ck_assert_int_eq(a.src4.s_addr, b.src4.s_addr);
+	ck_assert_int_eq(a.src4_port, b.src4_port);
+	ck_assert_int_eq(stats().proto[NAT64_UDP].bibs, 1);
+	ck_assert_int_eq(stats().proto[NAT64_UDP].sessions, 2);
+	/* anybody may answer */
+	r = back(&a, 77, 9);
+	ck_assert_int_eq(nat64_in(n, &r, at(0)), REASON_OK);
+	ck_assert_mem_eq(&r.src6, &a.src6, 16);
+	ck_assert_int_eq(r.src6_port, htons(5000));
+	ck_assert_int_eq(stats().proto[NAT64_UDP].sessions, 3);
+}
+END_TEST
+
+START_TEST(filtering_is_address_dependent_when_asked)
+{
+	struct nat64_flow a = flow6(NAT64_UDP, 1, 5000, 1, 53), r;
+
+	cfg.addr_dependent = true;
+	make();
+	ck_assert_int_eq(nat64_out(n, &a, at(0)), REASON_OK);
+	r = back(&a, 2, 53);
+	ck_assert_int_eq(nat64_in(n, &r, at(0)), REASON_NAT64_FILTERED);
+	r = back(&a, 1, 9999); /* the address counts, not the port */
+	ck_assert_int_eq(nat64_in(n, &r, at(0)), REASON_OK);
+	ck_assert_int_eq(stats().filtered, 1);
+	/* the permit goes with the last session to that address */
+	a = flow6(NAT64_UDP, 1, 5000, 3, 1);
+	ck_assert_int_eq(nat64_out(n, &a, at(S(200))), REASON_OK);
+	sweep(S(301));
+	r = back(&a, 1, 53);
+	ck_assert_int_eq(nat64_in(n, &r, at(S(301))), REASON_NAT64_FILTERED);
+	r = back(&a, 3, 53);
+	ck_assert_int_eq(nat64_in(n, &r, at(S(301))), REASON_OK);
+}
+END_TEST
+
+START_TEST(port_is_preserved_else_parity_and_range)
+{
+	struct nat64_flow a = flow6(NAT64_UDP, 1, 5001, 1, 53);
+	struct nat64_flow b = flow6(NAT64_UDP, 2, 5001, 1, 53);
+	struct nat64_flow c = flow6(NAT64_UDP, 3, 601, 1, 53);
+
+	ck_assert_int_eq(nat64_out(n, &a, at(0)), REASON_OK);
+	ck_assert_int_eq(a.src4_port, htons(5001));
+	ck_assert_int_eq(nat64_out(n, &b, at(0)), REASON_OK);
+	ck_assert_int_ne(b.src4_port, htons(5001));
+	ck_assert_int_eq(ntohs(b.src4_port) & 1, 1);
+	ck_assert_int_ge(ntohs(b.src4_port), 1024);
+	/* no port below 1024 in the pool: parity still holds */
+	ck_assert_int_eq(nat64_out(n, &c, at(0)), REASON_OK);
+	ck_assert_int_eq(ntohs(c.src4_port) & 1, 1);
+}
+END_TEST
+
+START_TEST(low_ports_stay_low)
+{
+	struct nat64_flow f;
+
+	pool[0].ports[NAT64_UDP].lo = 1;
+	make();
+	for (unsigned int h = 1; h < 60; h++) {
+		f = flow6(NAT64_UDP, h, 123, 1, 123);
+		ck_assert_int_eq(nat64_out(n, &f, at(0)), REASON_OK);
+		ck_assert_int_lt(ntohs(f.src4_port), 1024);
+		ck_assert_int_eq(ntohs(f.src4_port) & 1, 1);
+	}
+}
+END_TEST
+
+START_TEST(subscriber_keeps_its_address)
+{
+	struct nat64_flow f, first;
+	unsigned int addresses = 0, seen = 0;
+
+	cfg.n_pool4 = 4;
+	cfg.max_sessions = cfg.max_bibs = 1024;
+	make();
+	for (unsigned int h = 0; h < 40; h++) {
+		first = flow6(NAT64_TCP, h, 2000, 1, 80);
+		first.tcp_flags = NAT64_SYN;
+		ck_assert_int_eq(nat64_out(n, &first, at(0)), REASON_OK);
+		for (unsigned int i = 1; i < 10; i++) {
+			f = flow6(i & 1 ? NAT64_UDP : NAT64_ICMP, h, 2000 + i,
+				  i, 80);
+			f.src6.s6_addr[15] = (uint8_t)i; /* same /64 */
+			ck_assert_int_eq(nat64_out(n, &f, at(0)), REASON_OK);
+			ck_assert_int_eq(f.src4.s_addr, first.src4.s_addr);
+		}
+		seen |= 1u << (ntohl(first.src4.s_addr) & 7);
+	}
+	for (; seen; seen >>= 1)
+		addresses += seen & 1;
+	ck_assert_int_eq(addresses, 4); /* and subscribers are spread */
+}
+END_TEST
+
+START_TEST(full_address_overflows_to_the_next)
+{
+	struct nat64_flow f;
+
+	cfg.n_pool4 = 2;
+	for (unsigned int i = 0; i < 2; i++) {
+		pool[i].ports[NAT64_UDP].lo = 4000;
+		pool[i].ports[NAT64_UDP].hi = 4009;
+	}
+	make();
+	for (unsigned int i = 0; i < 20; i++) {
+		f = flow6(NAT64_UDP, 1, 1000 + i, 1, 53);
+		ck_assert_int_eq(nat64_out(n, &f, at(0)), REASON_OK);
+	}
+	ck_assert_int_eq(stats().proto[NAT64_UDP].ports_free, 0);
+	f = flow6(NAT64_UDP, 1, 2000, 1, 53);
+	ck_assert_int_eq(nat64_out(n, &f, at(0)), REASON_NAT64_NO_PORT);
+	ck_assert_int_eq(stats().no_port, 1);
+	ck_assert_int_eq(stats().proto[NAT64_UDP].sessions, 20);
+	/* other protocols have ports of their own */
+	f = flow6(NAT64_ICMP, 1, 2000, 1, 0);
+	ck_assert_int_eq(nat64_out(n, &f, at(0)), REASON_OK);
+	/* and time gives ports back */
+	sweep(S(300));
+	f = flow6(NAT64_UDP, 1, 2000, 1, 53);
+	ck_assert_int_eq(nat64_out(n, &f, at(S(300))), REASON_OK);
+}
+END_TEST
+
+START_TEST(full_tables_leave_no_trace)
+{
+	struct nat64_flow f, r;
+
+	cfg.max_sessions = 8;
+	cfg.max_bibs = 4;
+	make();
+	for (unsigned int i = 0; i < 4; i++) {
+		f = flow6(NAT64_UDP, 1, 1024 + i, 1, 53);
+		ck_assert_int_eq(nat64_out(n, &f, at(0)), REASON_OK);
+	}
+	r = flow6(NAT64_UDP, 1, 5000, 1, 53);
+	ck_assert_int_eq(nat64_out(n, &r, at(0)), REASON_NAT64_TABLE_FULL);
+	ck_assert_int_eq(stats().bibs_full, 1);
+	for (unsigned int i = 0; i < 4; i++) {
+		f = flow6(NAT64_UDP, 1, 1024, 2 + i, 53);
+		ck_assert_int_eq(nat64_out(n, &f, at(0)), REASON_OK);
+	}
+	f = flow6(NAT64_UDP, 1, 1024, 50, 53);
+	ck_assert_int_eq(nat64_out(n, &f, at(0)), REASON_NAT64_TABLE_FULL);
+	f = flow6(NAT64_UDP, 1, 1024, 2, 53);
+	ck_assert_int_eq(nat64_out(n, &f, at(0)), REASON_OK);
+	r = back(&f, 51, 53);
+	ck_assert_int_eq(nat64_in(n, &r, at(0)), REASON_NAT64_TABLE_FULL);
+	ck_assert_int_eq(stats().sessions_full, 2);
+	ck_assert_ptr_null(nat64_check(n));
+}
+END_TEST
+
+START_TEST(no_bib_no_way_in)
+{
+	struct nat64_flow f = flow6(NAT64_UDP, 1, 5000, 1, 53), r;
+
+	f.src4.s_addr = pool[0].addr.s_addr;
+	f.src4_port = htons(5000);
+	r = back(&f, 1, 53);
+	ck_assert_int_eq(nat64_in(n, &r, at(0)), REASON_NAT64_NO_BIB);
+	ck_assert_int_eq(nat64_peek_in(n, &r, at(0)), REASON_NAT64_NO_SESSION);
+	ck_assert_int_eq(nat64_peek_out(n, &f, at(0)), REASON_NAT64_NO_SESSION);
+	ck_assert_int_eq(stats().proto[NAT64_UDP].sessions, 0);
+}
+END_TEST
+
+START_TEST(peeking_neither_creates_nor_refreshes)
+{
+	struct nat64_flow f = flow6(NAT64_UDP, 1, 5000, 1, 53), r;
+	struct nat64_flow again = f;
+
+	ck_assert_int_eq(nat64_out(n, &f, at(0)), REASON_OK);
+	r = back(&f, 1, 53);
+	ck_assert_int_eq(nat64_peek_in(n, &r, at(S(299))), REASON_OK);
+	ck_assert_mem_eq(&r.src6, &f.src6, 16);
+	ck_assert_int_eq(nat64_peek_out(n, &again, at(S(299))), REASON_OK);
+	ck_assert_int_eq(again.src4_port, f.src4_port);
+	/* another port of the same server: no session, though a BIB entry */
+	r = back(&f, 1, 54);
+	ck_assert_int_eq(nat64_peek_in(n, &r, at(0)), REASON_NAT64_NO_SESSION);
+	r = back(&f, 1, 53);
+	ck_assert_int_eq(nat64_peek_in(n, &r, at(S(300))),
+			 REASON_NAT64_NO_SESSION);
+}
+END_TEST
+
+START_TEST(lifetimes_of_udp_and_icmp)
+{
+	static const struct {
+		enum nat64_proto proto;
+		int64_t life_ns;
+	} cases[] = {{NAT64_UDP, S(300)}, {NAT64_ICMP, S(60)}};
+	struct nat64_flow f = flow6(cases[_i].proto, 1, 5000, 1, 0), r;
+	int64_t life = cases[_i].life_ns;
+
+	ck_assert_int_eq(nat64_out(n, &f, at(0)), REASON_OK);
+	/* both directions refresh */
+	ck_assert_int_eq(nat64_out(n, &f, at(life - 1)), REASON_OK);
+	r = back(&f, 1, 0);
+	ck_assert_int_eq(nat64_in(n, &r, at(2 * life - 2)), REASON_OK);
+	ck_assert_int_eq(nat64_peek_in(n, &r, at(3 * life - 3)), REASON_OK);
+	ck_assert_int_eq(nat64_peek_in(n, &r, at(3 * life - 2)),
+			 REASON_NAT64_NO_SESSION);
+	/* not swept yet, but over: gone on the next packet */
+	ck_assert_int_eq(nat64_in(n, &r, at(3 * life - 2)),
+			 REASON_NAT64_NO_BIB);
+	ck_assert_int_eq(stats().proto[cases[_i].proto].expired, 1);
+	ck_assert_int_eq(stats().proto[cases[_i].proto].bibs, 0);
+}
+END_TEST
+
+START_TEST(sweeping_is_bounded)
+{
+	struct nat64_flow f;
+	unsigned int calls = 0;
+
+	for (unsigned int i = 0; i < 64; i++) {
+		f = flow6(NAT64_UDP, 1, 1024 + i, 1, 53);
+		ck_assert_int_eq(nat64_out(n, &f, at(0)), REASON_OK);
+	}
+	while (nat64_expire(n, at(S(300)), 8)) {
+		ck_assert_int_le(++calls, 10000);
+		ck_assert_ptr_null(nat64_check(n));
+	}
+	ck_assert_int_ge(calls, 64 / 8);
+	ck_assert_int_eq(stats().proto[NAT64_UDP].sessions, 0);
+	/* a jump of years is one turn of the wheel */
+	calls = 0;
+	while (nat64_expire(n, at(S(1000000000LL)), 1000))
+		calls++;
+	ck_assert_int_le(calls, 9);
+}
+END_TEST
+
+/* ---- TCP: section 3.5.2.2 -------------------------------------------------
+ */
+
+static void expect_state(enum nat64_state want, int64_t left_s, int64_t now)
+{
+	struct nat64_session_info v[2];
+	uint32_t cursor = 0;
+
+	ck_assert_int_eq(nat64_list_sessions(n, &cursor, 1000, at(now), v, 2),
+			 1);
+	ck_assert_str_eq(nat64_state_name(v[0].state), nat64_state_name(want));
+	ck_assert_int_eq(v[0].left_ns / NS_PER_S, left_s);
+}
+
+#define ACK 0x10
+
+START_TEST(tcp_life_of_a_connection)
+{
+	struct nat64_flow f = flow6(NAT64_TCP, 1, 5000, 1, 80), r;
+
+	f.tcp_flags = NAT64_SYN;
+	ck_assert_int_eq(nat64_out(n, &f, at(0)), REASON_OK);
+	expect_state(NAT64_V6_INIT, 240, 0);
+	r = back(&f, 1, 80);
+	r.tcp_flags = NAT64_SYN | ACK;
+	ck_assert_int_eq(nat64_in(n, &r, at(S(1))), REASON_OK);
+	expect_state(NAT64_ESTABLISHED, 7440, S(1));
+	f.tcp_flags = ACK;
+	ck_assert_int_eq(nat64_out(n, &f, at(S(7000))), REASON_OK);
+	expect_state(NAT64_ESTABLISHED, 7440, S(7000));
+	f.tcp_flags = NAT64_FIN | ACK;
+	ck_assert_int_eq(nat64_out(n, &f, at(S(7001))), REASON_OK);
+	expect_state(NAT64_V6_FIN, 7440, S(7001));
+	r.tcp_flags = ACK;
+	ck_assert_int_eq(nat64_in(n, &r, at(S(7002))), REASON_OK);
+	expect_state(NAT64_V6_FIN, 7440, S(7002));
+	r.tcp_flags = NAT64_FIN | ACK;
+	ck_assert_int_eq(nat64_in(n, &r, at(S(7003))), REASON_OK);
+	expect_state(NAT64_BOTH_FIN, 240, S(7003));
+	f.tcp_flags = ACK;
+	ck_assert_int_eq(nat64_out(n, &f, at(S(7100))), REASON_OK);
+	expect_state(NAT64_BOTH_FIN, 143, S(7100)); /* not refreshed */
+	ck_assert_int_eq(nat64_out(n, &f, at(S(7243))), REASON_NAT64_TCP_SYN);
+}
+END_TEST
+
+START_TEST(tcp_reset_and_revival)
+{
+	struct nat64_flow f = flow6(NAT64_TCP, 1, 5000, 1, 80), r;
+
+	f.tcp_flags = NAT64_SYN;
+	ck_assert_int_eq(nat64_out(n, &f, at(0)), REASON_OK);
+	r = back(&f, 1, 80);
+	r.tcp_flags = NAT64_SYN | ACK;
+	ck_assert_int_eq(nat64_in(n, &r, at(0)), REASON_OK);
+	r.tcp_flags = NAT64_RST;
+	ck_assert_int_eq(nat64_in(n, &r, at(0)), REASON_OK);
+	expect_state(NAT64_TRANS, 240, 0);
+	ck_assert_int_eq(nat64_in(n, &r, at(S(10))), REASON_OK);
+	expect_state(NAT64_TRANS, 230, S(10));
+	/* a forged reset does not end a connection that goes on */
+	f.tcp_flags = ACK;
+	ck_assert_int_eq(nat64_out(n, &f, at(S(20))), REASON_OK);
+	expect_state(NAT64_ESTABLISHED, 7440, S(20));
+	f.tcp_flags = NAT64_RST;
+	ck_assert_int_eq(nat64_out(n, &f, at(S(30))), REASON_OK);
+	sweep(S(269));
+	ck_assert_int_eq(stats().proto[NAT64_TCP].sessions, 1);
+	sweep(S(270)); /* moved nearer in the wheel */
+	ck_assert_int_eq(stats().proto[NAT64_TCP].sessions, 0);
+}
+END_TEST
+
+START_TEST(tcp_needs_a_syn)
+{
+	struct nat64_flow f = flow6(NAT64_TCP, 1, 5000, 1, 80);
+	struct nat64_flow g = flow6(NAT64_TCP, 1, 5000, 2, 80), r;
+
+	f.tcp_flags = ACK;
+	ck_assert_int_eq(nat64_out(n, &f, at(0)), REASON_NAT64_TCP_SYN);
+	f.tcp_flags = NAT64_SYN;
+	ck_assert_int_eq(nat64_out(n, &f, at(0)), REASON_OK);
+	/* with a BIB entry it passes, and no session comes of it */
+	g.tcp_flags = ACK;
+	ck_assert_int_eq(nat64_out(n, &g, at(0)), REASON_OK);
+	ck_assert_int_eq(g.src4_port, f.src4_port);
+	r = back(&f, 9, 80);
+	r.tcp_flags = ACK;
+	ck_assert_int_eq(nat64_in(n, &r, at(0)), REASON_OK);
+	ck_assert_int_eq(stats().proto[NAT64_TCP].sessions, 1);
+}
+END_TEST
+
+START_TEST(tcp_opened_from_the_ipv4_side)
+{
+	struct nat64_flow f = flow6(NAT64_TCP, 1, 22, 1, 4000), r;
+
+	ck_assert_int_eq(nat64_add_static(n, NAT64_TCP, &f.src6, htons(22),
+					  pool[0].addr, htons(2222)),
+			 0);
+	f.src4 = pool[0].addr;
+	f.src4_port = htons(2222);
+	r = back(&f, 1, 4000);
+	r.tcp_flags = NAT64_SYN;
+	ck_assert_int_eq(nat64_in(n, &r, at(0)), REASON_OK);
+	ck_assert_mem_eq(&r.src6, &f.src6, 16);
+	ck_assert_int_eq(r.src6_port, htons(22));
+	expect_state(NAT64_V4_INIT, 240, 0);
+	f.tcp_flags = NAT64_SYN | ACK;
+	ck_assert_int_eq(nat64_out(n, &f, at(S(1))), REASON_OK);
+	expect_state(NAT64_ESTABLISHED, 7440, S(1));
+	/* a static entry outlives its sessions */
+	sweep(S(8000));
+	ck_assert_int_eq(stats().proto[NAT64_TCP].sessions, 0);
+	ck_assert_int_eq(stats().proto[NAT64_TCP].bibs, 1);
+}
+END_TEST
+
+START_TEST(static_entries_are_checked)
+{
+	struct nat64_flow f = flow6(NAT64_UDP, 1, 53, 1, 0);
+	struct in_addr other = {htonl(0x0a000001)};
+
+	ck_assert_int_eq(nat64_add_static(n, NAT64_UDP, &f.src6, htons(53),
+					  other, htons(5353)),
+			 -ENOENT);
+	ck_assert_int_eq(nat64_add_static(n, NAT64_UDP, &f.src6, htons(53),
+					  pool[0].addr, htons(53)),
+			 -ENOENT);
+	ck_assert_int_eq(nat64_add_static(n, NAT64_UDP, &f.src6, htons(53),
+					  pool[0].addr, htons(5353)),
+			 0);
+	ck_assert_int_eq(nat64_add_static(n, NAT64_UDP, &f.src6, htons(53),
+					  pool[0].addr, htons(5354)),
+			 -EEXIST);
+	ck_assert_int_eq(nat64_add_static(n, NAT64_UDP, &f.src6, htons(54),
+					  pool[0].addr, htons(5353)),
+			 -EEXIST);
+	/* nobody else is given that port */
+	f = flow6(NAT64_UDP, 2, 5353, 1, 53);
+	ck_assert_int_eq(nat64_out(n, &f, at(0)), REASON_OK);
+	ck_assert_int_ne(f.src4_port, htons(5353));
+}
+END_TEST
+
+START_TEST(bad_configurations_are_refused)
+{
+	static unsigned char room[1 << 20] __attribute__((aligned(64)));
+	struct nat64_cfg c = cfg;
+
+	cfg.n_pool4 = 2;
+	pool[1].addr = pool[0].addr;
+	ck_assert_ptr_null(nat64_init(room, &cfg, at(0)));
+	defaults();
+	pool[0].ports[0].lo = 5;
+	pool[0].ports[0].hi = 4;
+	memset(room, 0, sizeof(room));
+	ck_assert_ptr_null(nat64_init(room, &cfg, at(0)));
+	c.max_sessions = 0;
+	ck_assert_ptr_null(nat64_init(room, &c, at(0)));
+}
+END_TEST
+
+START_TEST(memory_a_session_stays_small)
+{
+	size_t small, large;
+
+	cfg.max_sessions = cfg.max_bibs = 1 << 16;
+	small = nat64_memory(&cfg);
+	cfg.max_sessions = cfg.max_bibs = 1 << 20;
+	large = nat64_memory(&cfg);
+	ck_assert_int_le((large - small) / ((1 << 20) - (1 << 16)), 128);
+}
+END_TEST
+
+START_TEST(listings_come_in_pages)
+{
+	struct nat64_bib_info b[7];
+	struct nat64_session_info s[7];
+	uint32_t cursor = 0;
+	size_t bibs = 0, sessions = 0;
+	struct nat64_flow f;
+
+	for (unsigned int i = 0; i < 50; i++) {
+		f = flow6(NAT64_UDP, i / 10, 1024 + i / 2, i, 53);
+		ck_assert_int_eq(nat64_out(n, &f, at(0)), REASON_OK);
+	}
+	while (cursor != UINT32_MAX)
+		bibs += nat64_list_bibs(n, &cursor, 5, b, 7);
+	cursor = 0;
+	while (cursor != UINT32_MAX)
+		sessions += nat64_list_sessions(n, &cursor, 5, at(0), s, 7);
+	ck_assert_int_eq(bibs, 25);
+	ck_assert_int_eq(sessions, 50);
+}
+END_TEST
+
+START_TEST(fragments_find_their_ports)
+{
+	static struct nat64_frags t;
+	struct nat64_frag_key k = {.id = 7, .proto = 17}, other = k;
+	__be16 x, y;
+
+	nat64_frags_init(&t, 5);
+	other.id = 8;
+	nat64_frag_add(&t, &k, htons(1), htons(2), at(0));
+	ck_assert(nat64_frag_find(&t, &k, at(NAT64_FRAG_LIFE_NS - 1), &x, &y));
+	ck_assert_int_eq(ntohs(x), 1);
+	ck_assert_int_eq(ntohs(y), 2);
+	ck_assert(!nat64_frag_find(&t, &other, at(0), &x, &y));
+	ck_assert(!nat64_frag_find(&t, &k, at(NAT64_FRAG_LIFE_NS), &x, &y));
+	/* a flood displaces, but what was just added is there */
+	for (uint32_t i = 0; i < 100000; i++) {
+		k.id = i;
+		nat64_frag_add(&t, &k, (__be16)i, 0, at(i));
+		ck_assert(nat64_frag_find(&t, &k, at(i), &x, &y));
+		ck_assert_int_eq(x, (__be16)i);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("nat64");
+	TCase *t = tcase_create("rfc6146");
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	suite_add_tcase(s, t);
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, mapping_is_endpoint_independent);
+	tcase_add_test(t, filtering_is_address_dependent_when_asked);
+	tcase_add_test(t, port_is_preserved_else_parity_and_range);
+	tcase_add_test(t, low_ports_stay_low);
+	tcase_add_test(t, subscriber_keeps_its_address);
+	tcase_add_test(t, full_address_overflows_to_the_next);
+	tcase_add_test(t, full_tables_leave_no_trace);
+	tcase_add_test(t, no_bib_no_way_in);
+	tcase_add_test(t, peeking_neither_creates_nor_refreshes);
+	tcase_add_loop_test(t, lifetimes_of_udp_and_icmp, 0, 2);
+	tcase_add_test(t, sweeping_is_bounded);
+	tcase_add_test(t, tcp_life_of_a_connection);
+	tcase_add_test(t, tcp_reset_and_revival);
+	tcase_add_test(t, tcp_needs_a_syn);
+	tcase_add_test(t, tcp_opened_from_the_ipv4_side);
+	tcase_add_test(t, static_entries_are_checked);
+	tcase_add_test(t, bad_configurations_are_refused);
+	tcase_add_test(t, memory_a_session_stays_small);
+	tcase_add_test(t, listings_come_in_pages);
+	tcase_add_test(t, fragments_find_their_ports);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? 1 : 0;
+}
