@@ -20,6 +20,9 @@ check_plan_LIBS := plan spec base
 NS_TESTS += check_world
 check_world_LIBS := world plan spec base
 
+XLAT_TESTS += check_core_vectors
+check_core_vectors_LIBS := core base
+
 # Scripts that end with "N passed, N failed, N skipped".
 TEST_SCRIPTS :=
 
@@ -30,3 +33,5 @@ fuzz_spec_LIBS := plan spec base
 
 XLAT_TESTS += check_nat64
 check_nat64_LIBS := nat64 core base
+XLAT_TESTS += check_nat64_model
+check_nat64_model_LIBS := nat64 core base
