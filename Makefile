@@ -41,7 +41,7 @@ relay_SRCS := relay config control path port pool impair segment hist
 probe_SRCS :=
 timeline_SRCS := timeline events await
 score_SRCS := outage score stats
-report_SRCS :=
+report_SRCS := html json junit progress svg table text
 cmd_SRCS := usage run session testbed host plan clean doctor
 
 XLAT_FOLDERS := base core nat64 io daemon

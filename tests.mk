@@ -22,6 +22,8 @@ check_world_LIBS := world plan spec base
 
 XLAT_TESTS += check_core_vectors
 check_core_vectors_LIBS := core base
+XLAT_TESTS += check_core_hostile
+check_core_hostile_LIBS := core base
 
 # Scripts that end with "N passed, N failed, N skipped".
 TEST_SCRIPTS :=

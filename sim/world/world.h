@@ -18,15 +18,23 @@ struct world;
 struct proc;
 
 struct world_opts {
-	const char *run_id;  /* [0-9a-f]{4}: namespaces are xs-RUNID-NODE */
-	const char *dir;     /* result directory; nodes/NODE/ is made in it */
+	const char *run_id; /* [0-9a-f]{4}: namespaces are xs-RUNID-NODE */
+	const char *dir;    /* result directory; nodes/NODE/ is made in it */
 	uint64_t seed;
-	struct loop *loop;   /* child exits and route news arrive here */
+	struct loop *loop; /* child exits and route news arrive here */
 	/* progress: called before each step; may be NULL */
 	void (*on_step)(void *arg, size_t step, size_t n_steps,
 			const char *text);
 	void *arg;
 };
+
+/*
+ * world_new_run_id - reserve a run id that nobody uses; world_build takes it
+ * over, world_drop_run_id gives it back if that is never called (after
+ * world_build it does nothing). 0 or -errno. Context: root.
+ */
+int world_new_run_id(char out[5]);
+void world_drop_run_id(const char *id);
 
 /*
  * world_build - carry out every step of @p but STEP_DAEMON.
@@ -58,8 +66,10 @@ struct spawn {
 				    /usr/sbin and /usr/lib/frr added */
 	const char *log;	 /* stdout+stderr go to NODE_DIR/log; NULL:
 				    /dev/null */
-	const char *out;	 /* stdout alone to NODE_DIR/out; may be NULL */
-	/* exited: called from the loop, once; may be NULL */
+	const char *out;	 /* stdout alone to NODE_DIR/out, emptied first;
+				    may be NULL. Both may be full paths. */
+	/* exited: called once, from the loop, from proc_stop or from
+	 * world_node_down, not at teardown; must not free it; may be NULL */
 	void (*on_exit)(void *arg, struct proc *p, int wstatus);
 	void *arg;
 };
@@ -83,6 +93,7 @@ int proc_wait(struct proc *p, struct mono deadline);
 void proc_stop(struct proc *p, int64_t grace_ns);
 /* proc_cpu_ns - CPU time used so far (and after the end), all threads. */
 int64_t proc_cpu_ns(const struct proc *p);
+/* proc_free - kills it first if it runs. NULL is fine. */
 void proc_free(struct proc *p);
 
 /* proc_describe_end - "exited with status 1", "killed by signal 9". */
@@ -100,8 +111,7 @@ int world_link_set(struct world *w, int link, bool up, struct err *e);
 /* world_link_shape - replace a link's tbf shapers (relayed links: see relay) */
 int world_link_shape(struct world *w, int link, const struct link_profile *p,
 		     struct err *e);
-int world_route_add(struct world *w, const struct plan_route *r,
-		    struct err *e);
+int world_route_add(struct world *w, const struct plan_route *r, struct err *e);
 /* world_node_down - kill all its processes, links down (peers lose carrier). */
 int world_node_down(struct world *w, int node, struct err *e);
 /* world_node_up - new supervisor, links up, routes that went with them. */
@@ -129,8 +139,8 @@ struct route_news {
 	bool added;
 	struct addr dst;
 	uint8_t len;
-	struct addr via;	/* family 0: none */
-	const char *dev;	/* interface name; valid during the call */
+	struct addr via; /* family 0: none */
+	const char *dev; /* interface name; valid during the call */
 };
 
 typedef void route_news_fn(void *arg, const struct route_news *n);
@@ -149,13 +159,11 @@ int world_await_route(struct world *w, int node, const struct addr *dst,
 
 /* ---- leftovers of killed runs ------------------------------------------- */
 
-struct world_leftover {
-	char what[128];	/* "namespace xs-7f3a-plat1", "process 4711 (named)" */
-};
 /*
  * world_clean - find, and unless @dry_run remove, what runs that are no
  * longer alive left behind (a live run holds a lock in /run/xlatsim/RUNID).
- * @each: called for every leftover. Returns how many, or -errno.
+ * @each: called for every leftover ("namespace xs-7f3a-plat1", "process 4711
+ * (named)"); may be NULL. Returns how many, or -errno. Context: root.
  */
 int world_clean(bool dry_run, void (*each)(void *arg, const char *what),
 		void *arg, struct err *e);
