@@ -265,6 +265,28 @@ static void record_engines(struct session *ss)
 	}
 }
 
+static void record_links(struct session *ss)
+{
+	const struct plan *p = world_plan(ss->world);
+
+	for (size_t i = 0; i < p->n_links; i++) {
+		const struct plan_link *l = &p->links[i];
+		struct link_fact *f =
+			ARENA_APPEND(ss->a, ss->r->links, ss->r->n_links);
+		struct err e;
+
+		*f = (struct link_fact){
+			.name = l->name,
+			.relayed = l->relayed,
+			.mtu = l->profile.mtu,
+		};
+		f->known = !world_offload_get(ss->world, l->a.node, l->a.name,
+					      &f->a, &e) &&
+			   !world_offload_get(ss->world, l->b.node, l->b.name,
+					      &f->b, &e);
+	}
+}
+
 /* An engine that ended by itself is the most important thing that happened. */
 static void record_faults(struct session *ss)
 {
@@ -398,6 +420,8 @@ struct result *session_run(const struct scenario *s,
 		ret = start_captures(ss, e);
 	if (!ret)
 		ret = play(ss, e);
+	if (ss->world)
+		record_links(ss);
 	if (ss->engines) {
 		record_engines(ss);
 		record_faults(ss);

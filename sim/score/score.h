@@ -13,57 +13,69 @@ const char *verdict_word(enum verdict v);
 
 struct metric {
 	const struct metric_def *def; /* name, unit, help */
-	bool absent;		/* could not be measured (e.g. no reply) */
-	double num;		/* UNIT_BOOL: 0 or 1 */
-	const char *text;	/* UNIT_TEXT */
+	bool absent;	  /* could not be measured (e.g. no reply) */
+	double num;	  /* UNIT_BOOL: 0 or 1 */
+	const char *text; /* UNIT_TEXT */
 };
 
 /* A picture for the report: y over x, both in plain units. */
 struct series {
-	const char *name;	/* "received", "home1 to slash" */
+	const char *name;	       /* "received", "home1 to slash" */
 	const char *x_label, *y_label; /* "s", "packets per 10 ms" */
 	double *x, *y;
 	size_t n;
 };
 
 struct measurement {
-	const char *name;	/* from the scenario, or "testbed" */
-	const char *kind;	/* "dns", ..., "await", "testbed" */
-	const char *phase;	/* "before", "timeline", "after" */
-	const char *summary;	/* one line for people */
-	bool invalid;		/* the testbed limited it: no verdict */
-	const char *why;	/* why invalid, or what failed; may be NULL */
+	const char *name;    /* from the scenario, or "testbed" */
+	const char *kind;    /* "dns", ..., "await", "testbed" */
+	const char *phase;   /* "before", "timeline", "after" */
+	const char *summary; /* one line for people */
+	bool invalid;	     /* the testbed limited it: no verdict */
+	const char *why;     /* why invalid, or what failed; may be NULL */
 	struct metric *metrics;
 	size_t n_metrics;
 	struct series *series;
 	size_t n_series;
-	const char *raw_file;	/* raw output in the result directory */
+	const char *raw_file; /* raw output in the result directory */
 };
 
 /* A happening on the timeline: scheduled event, route change, daemon death. */
 struct happening {
-	double at_ns;		/* since traffic start; may be negative */
-	double late_ns;		/* behind schedule; 0 when not scheduled */
-	const char *kind;	/* "event", "route", "engine" */
+	double at_ns;	  /* since traffic start; may be negative */
+	double late_ns;	  /* behind schedule; 0 when not scheduled */
+	const char *kind; /* "event", "route", "engine" */
 	const char *text;
 };
 
 struct judged {
 	const struct expect_spec *expect;
 	enum verdict verdict;
-	const char *text;	/* "outage.longest-gap: 83ms, at most 1s" */
+	const char *text; /* "outage.longest-gap: 83ms, at most 1s" */
 };
 
-struct engine_fact {		/* which engine played what, for the record */
+struct engine_fact { /* which engine played what, for the record */
 	const char *node, *role, *name, *version;
 	const char *counters_json; /* or NULL */
+};
+
+/* A link as it was: offloads as read back from the kernel at both ends. */
+struct link_fact {
+	const char *name;
+	bool relayed;
+	int64_t mtu;
+	bool known;	      /* read back; else the offloads mean nothing */
+	struct offloads a, b; /* each ON or OFF; a is nearer to the homes */
 };
 
 struct result {
 	const struct scenario *scenario;
 	const char *run_id, *dir, *started; /* ISO 8601, UTC */
 	uint64_t seed;
-	struct { const char *kernel, *cpu, *version; int cores; } host;
+	struct {
+		const char *kernel, *cpu, *version;
+		int cores;
+	} host;
 	double build_ns, ready_ns, teardown_ns, total_ns;
 	struct measurement *measurements;
 	size_t n_measurements;
@@ -71,10 +83,12 @@ struct result {
 	size_t n_happenings;
 	struct engine_fact *engines;
 	size_t n_engines;
+	struct link_fact *links;
+	size_t n_links;
 	struct judged *judged;
 	size_t n_judged;
 	enum verdict verdict;
-	const char *why;	/* invalid, skip, or a run that broke */
+	const char *why; /* invalid, skip, or a run that broke */
 };
 
 /*
@@ -120,22 +134,23 @@ void stats_bootstrap_median(const double *v, size_t n, double level,
 double stats_mann_whitney(const double *a, size_t na, const double *b,
 			  size_t nb);
 
-/* ---- constant-rate streams (outage.c), RFC 6412 terms --------------------- */
+/* ---- constant-rate streams (outage.c), RFC 6412 terms ---------------------
+ */
 
 struct stream_arrival {
-	uint32_t seq;		/* from 0 */
-	int64_t sent_ns;	/* CLOCK_MONOTONIC */
-	int64_t received_ns;	/* CLOCK_MONOTONIC */
+	uint32_t seq;	     /* from 0 */
+	int64_t sent_ns;     /* CLOCK_MONOTONIC */
+	int64_t received_ns; /* CLOCK_MONOTONIC */
 };
 
 struct stream_score {
 	uint64_t sent, received, lost, duplicated, reordered;
-	double longest_gap_ns;	/* between received packets, less one interval;
-				   a late start and a silent end count too */
-	double gap_start_ns;	/* when the longest gap began, since start */
-	double outage_ns;	/* loss-derived: lost / rate (RFC 6412) */
-	double recovered_ns;	/* first packet sent after the gap that came:
-				   when it was sent, since start; NAN: none */
+	double longest_gap_ns; /* between received packets, less one interval;
+				  a late start and a silent end count too */
+	double gap_start_ns;   /* when the longest gap began, since start */
+	double outage_ns;      /* loss-derived: lost / rate (RFC 6412) */
+	double recovered_ns;   /* first packet sent after the gap that came:
+				  when it was sent, since start; NAN: none */
 	/* NAN when nothing was received */
 	double latency_p50_ns, latency_p99_ns, latency_max_ns;
 };
