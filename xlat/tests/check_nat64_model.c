@@ -270,7 +270,29 @@ static enum reason m_in(const struct nat64_flow *f, int *bib)
 static const uint8_t flag_choices[] = {NAT64_SYN, NAT64_SYN | ACK, ACK,
 				       ACK,	  NAT64_FIN | ACK, NAT64_RST};
 
-static struct nat64_flow random_flow(void)
+/* A packet on a session that lives, so that states get somewhere. */
+static bool living_flow(struct nat64_flow *f)
+{
+	const struct m_session *s = &sessions[rng_below(&rng, MAX_SESSIONS)];
+	const struct m_bib *b = &bibs[s->bib];
+
+	if (!s->used)
+		return false;
+	*f = (struct nat64_flow){.proto = b->proto,
+				 .src6 = b->src6,
+				 .src6_port = b->src6_port,
+				 .src4 = b->src4,
+				 .src4_port = b->src4_port,
+				 .dst4 = s->dst4,
+				 .dst_port = s->dst_port};
+	f->dst6.s6_addr[0] = 0x64;
+	memcpy(&f->dst6.s6_addr[12], &f->dst4, 4);
+	if (f->proto == NAT64_TCP)
+		f->tcp_flags = flag_choices[rng_below(&rng, 6)];
+	return true;
+}
+
+static struct nat64_flow new_flow(void)
 {
 	struct nat64_flow f = {.proto = rng_below(&rng, NAT64_N_PROTOS)};
 
@@ -309,6 +331,15 @@ static int adopt(const struct nat64_flow *f)
 				 .src4 = f->src4,
 				 .src4_port = f->src4_port};
 	return b;
+}
+
+static struct nat64_flow random_flow(void)
+{
+	struct nat64_flow f;
+
+	if (rng_below(&rng, 4) && living_flow(&f))
+		return f;
+	return new_flow();
 }
 
 static void send_out(void)
@@ -356,9 +387,10 @@ static void peek(void)
 static void pass_time(void)
 {
 	/* mostly a tick, sometimes minutes, seldom days */
-	static const int64_t most[] = {4, 4, 4, 4, 1200, 40000, 4000000};
+	static const int64_t most[] = {4,  4,  4,   4,	 4,    4,
+				       40, 40, 400, 400, 4000, 4000000};
 	int64_t ticks =
-		(int64_t)rng_below(&rng, (uint64_t)most[rng_below(&rng, 7)]);
+		(int64_t)rng_below(&rng, (uint64_t)most[rng_below(&rng, 12)]);
 
 	now.ns += ticks * NAT64_TICK_NS;
 	while (nat64_expire(n, now, 1 + (unsigned int)rng_below(&rng, 500)))
