@@ -5,6 +5,9 @@
 SIM_TESTS += check_base
 check_base_LIBS := base
 
+SIM_TESTS += check_spec
+check_spec_LIBS := spec base
+
 SIM_TESTS += check_timeline
 check_timeline_LIBS := timeline score spec base
 
@@ -25,6 +28,9 @@ check_core_vectors_LIBS := core base
 XLAT_TESTS += check_core_hostile
 check_core_hostile_LIBS := core base
 
+SIM_TESTS += check_relay
+check_relay_LIBS := relay base
+
 # Scripts that end with "N passed, N failed, N skipped".
 TEST_SCRIPTS :=
 
@@ -37,3 +43,6 @@ XLAT_TESTS += check_nat64
 check_nat64_LIBS := nat64 core base
 XLAT_TESTS += check_nat64_model
 check_nat64_model_LIBS := nat64 core base
+XLAT_TESTS += check_io check_daemon_config
+check_io_LIBS := io core base
+check_daemon_config_LIBS := daemon nat64 io core base

@@ -75,6 +75,7 @@ static json_t *answer_stats(struct relay *r)
 	json_object_set_new(answer, "cpu_ns",
 			    json_integer(relay_cpu_ns() - r->cpu_base_ns));
 	json_object_set_new(answer, "overruns", number(overruns));
+	json_object_set_new(answer, "scheduler", json_string(r->scheduler));
 	put_late(answer, &r->shared.late);
 	json_object_set_new(answer, "links", links);
 	return answer;

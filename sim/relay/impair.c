@@ -18,8 +18,9 @@
  * dice, too. A lost packet has used its share of the rate: it was sent.
  *
  * Delay: release = depart + delay +- jitter, never before the packet in
- * front. Reordering is netem's: an express packet skips the delay and so
- * overtakes what is under way (without a delay it cannot overtake anything).
+ * front. Reordering is netem's, with one difference: an express packet skips
+ * the delay and so overtakes what is under way; when nothing is, there is
+ * nothing to overtake and the packet takes as long as any other.
  *
  * Invariants: now (made so), depart and release never decrease.
  */
@@ -112,10 +113,9 @@ void impair_decide(struct impair *im, int64_t now_ns, uint64_t wire_bytes,
 	release = depart + (wait > 0 ? llround(wait) : 0);
 	if (release < im->last_release_ns)
 		release = im->last_release_ns;
-	/* "Express" is only what really gets ahead of something. */
-	out->express = express && depart < im->last_release_ns;
 	out->duplicate = duplicate;
-	out->release_ns = express ? depart : release;
+	out->express = express && depart < im->last_release_ns;
+	out->release_ns = out->express ? depart : release;
 	if (!out->express)
-		im->last_release_ns = out->release_ns;
+		im->last_release_ns = release;
 }

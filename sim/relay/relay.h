@@ -40,6 +40,7 @@
  *				read them, or had no room for behind it, or that
  *				found the relay's memory full. Above 0 the
  *				relay was the bottleneck.
+ *	"scheduler"		"fifo" (real-time), else "nice" or "normal"
  *	"late_p99_ns", "late_max_ns"	over all links
  *	"links": [{"name", "down": {...}, "up": {...}}], each direction with
  *	  "packets", "bytes"	sent on; layer 2 without FCS. A superpacket

@@ -135,6 +135,7 @@ struct relay {
 	struct relay_shared shared;
 	int64_t since_ns; /* of the statistics */
 	int64_t cpu_base_ns;
+	const char *scheduler; /* "fifo", "nice" or "normal" */
 };
 
 /* relay_cpu_ns - user and system time of this process. */
