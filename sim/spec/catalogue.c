@@ -60,25 +60,23 @@ static const struct metric_def throughput_metrics[] = {
 	{NULL, UNIT_NONE, NULL},
 };
 
-#define STREAM_DIRECTION(d, what)                                              \
+/* clang-format off */
+#define STREAM_DIRECTION(d, what)                                             \
 	{d "sent", UNIT_NONE, "packets sent, " what},                          \
-		{d "received", UNIT_NONE, "packets received, " what},          \
-		{d "lost", UNIT_NONE, "packets that never came, " what},       \
-		{d "loss", UNIT_RATIO, "share of them, " what},                \
-		{d "duplicated", UNIT_NONE, "packets that came again, " what}, \
-		{d "reordered", UNIT_NONE, "packets that came late, " what},   \
-		{d "longest-gap", UNIT_TIME,                                   \
-		 "longest time without one, " what},                           \
-		{d "outage", UNIT_TIME,                                        \
-		 "lost packets over their rate, " what},                       \
-		{d "recovered", UNIT_TIME,                                     \
-		 "since start: first packet sent after the longest "           \
-		 "gap, " what},                                                \
-		{d "latency-p50", UNIT_TIME, "median one-way delay, " what},   \
-		{d "latency-p99", UNIT_TIME, "99th percentile of it, " what},  \
-	{                                                                      \
-		d "latency-max", UNIT_TIME, "longest one-way delay, " what     \
-	}
+	{d "received", UNIT_NONE, "packets received, " what},                  \
+	{d "lost", UNIT_NONE, "packets that never came, " what},               \
+	{d "loss", UNIT_RATIO, "share of them, " what},                        \
+	{d "duplicated", UNIT_NONE, "packets that came again, " what},         \
+	{d "reordered", UNIT_NONE, "packets that came late, " what},           \
+	{d "longest-gap", UNIT_TIME, "longest time without one, " what},       \
+	{d "outage", UNIT_TIME, "lost packets over their rate, " what},        \
+	{d "recovered", UNIT_TIME,                                             \
+	 "since start: first packet sent after the longest gap that came, "    \
+	 what},                                                                \
+	{d "latency-p50", UNIT_TIME, "median one-way delay, " what},           \
+	{d "latency-p99", UNIT_TIME, "99th percentile of it, " what},          \
+	{d "latency-max", UNIT_TIME, "longest one-way delay, " what}
+/* clang-format on */
 
 static const struct metric_def stream_metrics[] = {
 	{"longest-gap", UNIT_TIME, "the longer of both directions' gaps"},
