@@ -20,8 +20,9 @@ SIM_TESTS += check_addrplan check_plan
 check_addrplan_LIBS := plan base
 check_plan_LIBS := plan spec base
 
-NS_TESTS += check_world
+NS_TESTS += check_world check_world_life
 check_world_LIBS := world plan spec base
+check_world_life_LIBS := world plan spec base
 
 XLAT_TESTS += check_core_vectors
 check_core_vectors_LIBS := core base

@@ -303,8 +303,9 @@ static inline int fixture_open(void *arg)
 }
 
 /*
- * Send a datagram from a node to address @to of another; whether it arrived
- * within @wait_ms. Sending may fail where there is no route: not arrived.
+ * Send datagrams from a node to address @to of another until one arrives, or
+ * for @wait_ms: right after a link comes up, the kernel drops packets until it
+ * has seen the carrier. Without a route nothing arrives either.
  */
 static inline bool fixture_reaches(struct fixture *f, int from, int to_node,
 				   const char *to, int wait_ms)
@@ -321,6 +322,7 @@ static inline bool fixture_reaches(struct fixture *f, int from, int to_node,
 	struct fixture_socket tx = rx;
 	struct pollfd p;
 	struct err e = {""};
+	struct mono end = mono_add(clock_now(), wait_ms * NS_PER_MS);
 	bool got = false;
 
 	tx.bind = false;
@@ -328,13 +330,21 @@ static inline bool fixture_reaches(struct fixture *f, int from, int to_node,
 		ck_assert_int_eq(inet_pton(AF_INET6, to, &v6.sin6_addr), 1);
 	ck_assert_int_eq(world_enter(f->world, to_node, fixture_open, &rx, &e),
 			 0);
-	if (!world_enter(f->world, from, fixture_open, &tx, &e) &&
-	    send(tx.fd, "hello", 5, 0) == 5) {
-		p = (struct pollfd){.fd = rx.fd, .events = POLLIN};
-		got = poll(&p, 1, wait_ms) == 1;
+	p = (struct pollfd){.fd = rx.fd, .events = POLLIN};
+	tx.fd = -1;
+	while (!got && mono_before(clock_now(), end)) {
+		if (tx.fd < 0 &&
+		    world_enter(f->world, from, fixture_open, &tx, &e)) {
+			close(tx.fd);
+			tx.fd = -1;
+		}
+		if (tx.fd >= 0)
+			send(tx.fd, "hello", 5, 0);
+		got = poll(&p, 1, 5) == 1;
 	}
 	close(rx.fd);
-	close(tx.fd);
+	if (tx.fd >= 0)
+		close(tx.fd);
 	return got;
 }
 
