@@ -30,7 +30,7 @@ core_SRCS := addrmap csum eam frag gso header icmp icmp_map icmp_xlat lpm \
 	parse ratelimit reason rfc6052 xlat xlat46 xlat64
 nat64_SRCS := nat64 table pool4 inspect frag
 io_SRCS := io tun memory vnet
-daemon_SRCS := path plat config setup server control answers ctl
+daemon_SRCS := path plat config config_lists setup server control answers ctl
 spec_SRCS := catalogue names kinds profile topology topology_check measure \
 	events expect scenario
 plan_SRCS := addrplan links nodes plan print routes steps
@@ -41,7 +41,7 @@ relay_SRCS := relay config control path port pool impair segment hist
 probe_SRCS :=
 timeline_SRCS := timeline events await
 score_SRCS := outage score stats
-report_SRCS := html json junit progress svg table text
+report_SRCS := cards facts html json junit progress style svg table text
 cmd_SRCS := usage run session testbed host plan clean doctor
 
 XLAT_FOLDERS := base core nat64 io daemon
@@ -52,6 +52,7 @@ XLATD_LIBS := daemon nat64 io core base
 XLATSIM_LIBS := cmd timeline probe engine relay report score world plan spec base
 
 base_LDLIBS := -lyaml
+daemon_LDLIBS := -ljansson
 world_LDLIBS := -lnl-route-3 -lnl-genl-3 -lnl-3
 engine_LDLIBS := -ljansson
 relay_LDLIBS := -ljansson -lm

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* The result for programs: every key is described in xlatsim-result(5). */
+#include "report_internal.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+
+static json_t *text_json(const char *s)
+{
+	char *clean = s ? text_clean(s) : NULL;
+	json_t *j = clean ? json_string(clean) : json_null();
+
+	free(clean);
+	return j;
+}
+
+/* JSON has no NaN and no infinity: null. Whole numbers stay whole. */
+static json_t *num_json(double v)
+{
+	if (!isfinite(v))
+		return json_null();
+	if (fabs(v) < 9007199254740992.0 && v == floor(v))
+		return json_integer((json_int_t)v);
+	return json_real(v);
+}
+
+static const char *unit_word(enum unit unit)
+{
+	switch (unit) {
+	case UNIT_NONE:
+		return "1";
+	case UNIT_TIME:
+		return "ns";
+	case UNIT_RATE:
+		return "bit/s";
+	case UNIT_PPS:
+		return "packet/s";
+	case UNIT_SIZE:
+		return "byte";
+	case UNIT_RATIO:
+		return "ratio";
+	case UNIT_BOOL:
+		return "bool";
+	case UNIT_TEXT:
+		return "text";
+	}
+	return "?";
+}
+
+static json_t *value_json(double num, const char *text, enum unit unit)
+{
+	if (unit == UNIT_TEXT)
+		return text_json(text);
+	if (unit == UNIT_BOOL)
+		return json_boolean(num != 0);
+	return num_json(num);
+}
+
+static json_t *quantity_json(double num, const char *text, enum unit unit)
+{
+	return json_pack("{s:o, s:s}", "value", value_json(num, text, unit),
+			 "unit", unit_word(unit));
+}
+
+static json_t *topology_json(const struct topology *t)
+{
+	char operator[ADDR_TEXT_LEN], pool6[ADDR_TEXT_LEN],
+		pool4[ADDR_TEXT_LEN];
+	json_t *plats = json_array(), *dns64 = json_array();
+	json_t *towers = json_array();
+
+	if (!t)
+		return json_null();
+	for (size_t i = 0; i < t->n_plats; i++)
+		json_array_append_new(
+			plats,
+			json_pack("{s:o, s:o, s:I, s:o}", "name",
+				  text_json(t->plats[i].name), "engine",
+				  text_json(t->plats[i].engine), "ospf_cost",
+				  (json_int_t)t->plats[i].ospf_cost, "host",
+				  text_json(t->plats[i].host)));
+	for (size_t i = 0; i < t->dns64.n_on; i++)
+		json_array_append_new(dns64, text_json(t->dns64.on[i]));
+	for (size_t i = 0; i < t->n_towers; i++)
+		json_array_append_new(
+			towers,
+			json_pack("{s:o, s:I, s:o, s:o, s:o}", "name",
+				  text_json(t->towers[i].name), "homes",
+				  (json_int_t)t->towers[i].homes.count, "clat",
+				  text_json(t->towers[i].homes.clat),
+				  "radio_down_bps",
+				  num_json(t->towers[i].radio.down.rate_bps),
+				  "radio_up_bps",
+				  num_json(t->towers[i].radio.up.rate_bps)));
+	return json_pack(
+		"{s:o, s:o, s:s, s:s, s:s, s:o, s:{s:o, s:o}, s:o, s:o}",
+		"name", text_json(t->name), "file", text_json(t->path),
+		"operator_prefix",
+		prefix6_format(&t->operator_prefix, operator), "pool6",
+		prefix6_format(&t->pool6, pool6), "pool4",
+		prefix4_format(&t->pool4, pool4), "plats", plats, "dns64",
+		"engine", text_json(t->dns64.engine), "on", dns64, "towers",
+		towers, "internet_rtt_ns", num_json(t->internet.rtt_ns));
+}
+
+static json_t *scenario_json(const struct scenario *s)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "name",
+			 text_json(s->name), "title", text_json(s->title),
+			 "file", text_json(s->path), "duration_ns",
+			 num_json(s->duration_ns), "max_late_ns",
+			 num_json(s->max_late_ns));
+}
+
+static json_t *judged_json(const struct judged *j)
+{
+	const struct expect_spec *x = j->expect;
+
+	return json_pack("{s:o, s:o, s:s, s:o, s:s, s:o, s:i}", "measure",
+			 text_json(x->measure), "metric", text_json(x->metric),
+			 "operator", op_word(x->op), "bound",
+			 quantity_json(x->num, x->text, x->unit), "verdict",
+			 verdict_word(j->verdict), "text", text_json(j->text),
+			 "line", (int)x->pos.line);
+}
+
+static json_t *points_json(const double *v, size_t n)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(a, num_json(v[i]));
+	return a;
+}
+
+static json_t *measurement_json(const struct measurement *m)
+{
+	json_t *metrics = json_object(), *series = json_array();
+
+	for (size_t i = 0; i < m->n_metrics; i++) {
+		const struct metric *x = &m->metrics[i];
+		json_t *q = quantity_json(x->num, x->text, x->def->unit);
+
+		if (x->absent)
+			json_object_set_new(q, "value", json_null());
+		json_object_set_new(metrics, x->def->name, q);
+	}
+	for (size_t i = 0; i < m->n_series; i++) {
+		const struct series *s = &m->series[i];
+
+		json_array_append_new(
+			series, json_pack("{s:o, s:o, s:o, s:o, s:o}", "name",
+					  text_json(s->name), "x_label",
+					  text_json(s->x_label), "y_label",
+					  text_json(s->y_label), "x",
+					  points_json(s->x, s->n), "y",
+					  points_json(s->y, s->n)));
+	}
+	return json_pack("{s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}",
+			 "name", text_json(m->name), "kind", text_json(m->kind),
+			 "phase", text_json(m->phase), "summary",
+			 text_json(m->summary), "invalid", (int)m->invalid,
+			 "why", text_json(m->why), "metrics", metrics, "series",
+			 series, "raw_file", text_json(m->raw_file));
+}
+
+static json_t *happening_json(const struct happening *h)
+{
+	return json_pack("{s:o, s:o, s:o, s:o}", "at_ns", num_json(h->at_ns),
+			 "late_ns", num_json(h->late_ns), "kind",
+			 text_json(h->kind), "text", text_json(h->text));
+}
+
+/* Counters come as JSON from the engine; what is none is kept as text. */
+static json_t *engine_json(const struct engine_fact *f)
+{
+	json_t *counters = NULL;
+
+	if (f->counters_json)
+		counters = json_loads(f->counters_json, JSON_DECODE_ANY, NULL);
+	if (!counters)
+		counters = text_json(f->counters_json);
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "node",
+			 text_json(f->node), "role", text_json(f->role), "name",
+			 text_json(f->name), "version", text_json(f->version),
+			 "counters", counters);
+}
+
+static json_t *run_json(const struct result *r)
+{
+	char seed[24];
+
+	snprintf(seed, sizeof(seed), "%llu", (unsigned long long)r->seed);
+	return json_pack(
+		"{s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o}", "id",
+		text_json(r->run_id), "started", text_json(r->started),
+		"directory", text_json(r->dir), "version",
+		text_json(r->host.version), "seed", seed, "congestion_control",
+		"cubic", "build_ns", num_json(r->build_ns), "ready_ns",
+		num_json(r->ready_ns), "teardown_ns", num_json(r->teardown_ns),
+		"total_ns", num_json(r->total_ns));
+}
+
+char *report_json(const struct result *r)
+{
+	json_t *expectations = json_array(), *measurements = json_array();
+	json_t *happenings = json_array(), *engines = json_array(), *root;
+	char *text;
+
+	for (size_t i = 0; i < r->n_judged; i++)
+		json_array_append_new(expectations, judged_json(&r->judged[i]));
+	for (size_t i = 0; i < r->n_measurements; i++)
+		json_array_append_new(measurements,
+				      measurement_json(&r->measurements[i]));
+	for (size_t i = 0; i < r->n_happenings; i++)
+		json_array_append_new(happenings,
+				      happening_json(&r->happenings[i]));
+	for (size_t i = 0; i < r->n_engines; i++)
+		json_array_append_new(engines, engine_json(&r->engines[i]));
+	root = json_pack(
+		"{s:s, s:s, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:i},"
+		" s:o, s:o, s:o, s:o}",
+		"schema", RESULT_SCHEMA, "verdict", verdict_word(r->verdict),
+		"why", text_json(r->why), "scenario",
+		scenario_json(r->scenario), "topology",
+		topology_json(r->scenario->topology), "run", run_json(r),
+		"host", "kernel", text_json(r->host.kernel), "cpu",
+		text_json(r->host.cpu), "cores", r->host.cores, "engines",
+		engines, "expectations", expectations, "measurements",
+		measurements, "happenings", happenings);
+	text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(12))
+		    : NULL;
+	json_decref(root);
+	return text;
+}
