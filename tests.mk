@@ -16,6 +16,9 @@ check_score_LIBS := score base
 check_stats_LIBS := score base
 check_outage_LIBS := score base
 
+SIM_TESTS += check_report
+check_report_LIBS := report score base
+
 SIM_TESTS += check_addrplan check_plan
 check_addrplan_LIBS := plan base
 check_plan_LIBS := plan spec base
@@ -28,6 +31,8 @@ XLAT_TESTS += check_core_vectors
 check_core_vectors_LIBS := core base
 XLAT_TESTS += check_core_hostile
 check_core_hostile_LIBS := core base
+XLAT_TESTS += check_core_property
+check_core_property_LIBS := core base
 
 SIM_TESTS += check_relay
 check_relay_LIBS := relay base

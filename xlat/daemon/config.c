@@ -2,29 +2,11 @@
 #include "config.h"
 
 #include <arpa/inet.h>
-#include <math.h>
 #include <string.h>
 
-#include "../base/yaml.h"
+#include "config_internal.h"
 
-#define MAX_POOL4_HOSTS 1024
-#define MTU_MAX		65535
-
-/* As the file has it; what needs a second look is still a node. */
-struct raw {
-	struct ynode *tun, *clat, *eam, *pool4, *statics, *timers;
-	struct ynode *pref64, *pool6;
-	struct addr self4, self6;
-	int filtering, udp_zero;
-};
-
-struct reader {
-	struct config *c;
-	struct raw raw;
-	struct arena *a;
-	struct diags *d;
-	const struct ynode *root;
-};
+#define MTU_MAX 65535
 
 /* Where a config member stands and where a raw one does. */
 struct whole {
@@ -38,7 +20,6 @@ struct whole {
 static const char *const filterings[] = {"endpoint-independent",
 					 "address-dependent", NULL};
 static const char *const udp_zeros[] = {"compute", "drop", NULL};
-static const char *const protos[] = {"tcp", "udp", "icmp", NULL};
 
 #define COMMON_FIELDS                                                          \
 	{.key = "tun", .type = YF_NODE, .offset = RAW(tun), .required = true}, \
@@ -176,363 +157,6 @@ static struct pos pos_of(const struct reader *r, const char *key)
 	return n ? n->pos : r->root->pos;
 }
 
-static bool expect_list(struct reader *r, const struct ynode *n,
-			const char *what)
-{
-	if (n->kind == YNODE_LIST)
-		return true;
-	diags_add(r->d, n->pos, "`%s`: a list is expected", what);
-	return false;
-}
-
-/* ---- prefixes -------------------------------------------------------------
- */
-
-static void read_pref64(struct reader *r, const struct ynode *n,
-			const char *key)
-{
-	if (n->kind != YNODE_SCALAR || prefix6_parse(n->text, &r->c->pref64)) {
-		diags_add(r->d, n->pos,
-			  "`%s`: an IPv6 prefix such as 64:ff9b::/96, without "
-			  "host bits, is expected",
-			  key);
-		return;
-	}
-	if (!rfc6052_prefix_valid(&r->c->pref64)) {
-		diags_add(r->d, n->pos,
-			  "`%s: %s`: RFC 6052 allows /32, /40, /48, /56, /64 "
-			  "and /96, with bits 64 to 71 zero",
-			  key, n->text);
-		return;
-	}
-	r->c->has_pref64 = true;
-}
-
-static void add_eam(struct reader *r, const struct prefix4 *p4,
-		    const struct prefix6 *p6)
-{
-	*ARENA_APPEND(r->a, r->c->eams, r->c->n_eams) =
-		(struct eam_entry){.p4 = *p4, .p6 = *p6};
-}
-
-struct clat_pair {
-	struct prefix4 lan4;
-	struct prefix6 clat6;
-};
-
-static const struct yfield clat_pair_fields[] = {
-	{.key = "lan4",
-	 .type = YF_PREFIX4,
-	 .offset = offsetof(struct clat_pair, lan4),
-	 .required = true},
-	{.key = "clat6",
-	 .type = YF_PREFIX6,
-	 .offset = offsetof(struct clat_pair, clat6),
-	 .required = true},
-	{0},
-};
-
-/* The network's addresses keep their 32 bits inside the /96. */
-static void read_clat_pair(struct reader *r, const struct ynode *n)
-{
-	struct clat_pair p;
-	struct prefix6 p6;
-
-	if (yaml_read_map(n, "clat", clat_pair_fields, &p, r->a, r->d))
-		return;
-	if (p.clat6.len != 96) {
-		diags_add(r->d, yaml_get(n, "clat6")->pos,
-			  "`clat6` has length %d; 96 is expected (RFC 6877)",
-			  p.clat6.len);
-		return;
-	}
-	p6 = p.clat6;
-	memcpy(&p6.addr.s6_addr[12], &p.lan4.addr, 4);
-	p6.len = (uint8_t)(96 + p.lan4.len);
-	add_eam(r, &p.lan4, &p6);
-	if (IN6_IS_ADDR_UNSPECIFIED(&r->c->self6)) {
-		uint32_t dummy = htonl(ADDRMAP_DUMMY4);
-
-		r->c->self6 = p.clat6.addr;
-		memcpy(&r->c->self6.s6_addr[12], &dummy, 4);
-	}
-}
-
-static void read_clat(struct reader *r, const struct ynode *n)
-{
-	if (n->kind != YNODE_LIST) {
-		read_clat_pair(r, n);
-		return;
-	}
-	if (!n->n)
-		diags_add(r->d, n->pos, "`clat` lists no network");
-	for (size_t i = 0; i < n->n; i++)
-		read_clat_pair(r, n->items[i]);
-}
-
-static const struct yfield eam_fields[] = {
-	{.key = "ipv4",
-	 .type = YF_PREFIX4,
-	 .offset = offsetof(struct eam_entry, p4),
-	 .required = true},
-	{.key = "ipv6",
-	 .type = YF_PREFIX6,
-	 .offset = offsetof(struct eam_entry, p6),
-	 .required = true},
-	{0},
-};
-
-static void read_eams(struct reader *r, const struct ynode *n)
-{
-	if (!expect_list(r, n, "eam"))
-		return;
-	for (size_t i = 0; i < n->n; i++) {
-		struct eam_entry e;
-
-		if (yaml_read_map(n->items[i], "eam", eam_fields, &e, r->a,
-				  r->d))
-			continue;
-		if (32 - e.p4.len > 128 - e.p6.len)
-			diags_add(r->d, n->items[i]->pos,
-				  "the IPv6 suffix (%d bits) is shorter than "
-				  "the IPv4 suffix (%d bits)",
-				  128 - e.p6.len, 32 - e.p4.len);
-		else
-			add_eam(r, &e.p4, &e.p6);
-	}
-}
-
-static void check_eams(struct reader *r)
-{
-	const struct config *c = r->c;
-
-	for (size_t i = 1; i < c->n_eams; i++)
-		for (size_t k = 0; k < i; k++) {
-			const struct eam_entry *x = &c->eams[i];
-			const struct eam_entry *y = &c->eams[k];
-			char text[ADDR_TEXT_LEN];
-
-			if (x->p4.len == y->p4.len &&
-			    prefix4_overlaps(&x->p4, &y->p4))
-				diags_add(r->d, pos_of(r, "eam"),
-					  "%s is mapped twice",
-					  prefix4_format(&x->p4, text));
-			else if (x->p6.len == y->p6.len &&
-				 prefix6_overlaps(&x->p6, &y->p6))
-				diags_add(r->d, pos_of(r, "eam"),
-					  "%s is mapped twice",
-					  prefix6_format(&x->p6, text));
-		}
-}
-
-/* ---- pool4 ----------------------------------------------------------------
- */
-
-struct pool_entry {
-	struct prefix4 address;
-	const char *ports[NAT64_N_PROTOS + 1]; /* the last: all */
-};
-
-static const struct yfield pool_fields[] = {
-	{.key = "address",
-	 .type = YF_PREFIX4,
-	 .offset = offsetof(struct pool_entry, address),
-	 .required = true},
-	{.key = "tcp",
-	 .type = YF_STRING,
-	 .offset = offsetof(struct pool_entry, ports[NAT64_TCP])},
-	{.key = "udp",
-	 .type = YF_STRING,
-	 .offset = offsetof(struct pool_entry, ports[NAT64_UDP])},
-	{.key = "icmp",
-	 .type = YF_STRING,
-	 .offset = offsetof(struct pool_entry, ports[NAT64_ICMP])},
-	{.key = "ports",
-	 .type = YF_STRING,
-	 .offset = offsetof(struct pool_entry, ports[NAT64_N_PROTOS])},
-	{0},
-};
-
-/* "LO-HI" or "PORT", decimal. */
-static bool parse_range(const char *s, uint16_t *lo, uint16_t *hi)
-{
-	unsigned int v[2] = {0, 0}, n = 0, digits = 0;
-
-	for (;; s++) {
-		if (*s >= '0' && *s <= '9' && digits < 5) {
-			v[n] = v[n] * 10 + (unsigned int)(*s - '0');
-			digits++;
-		} else if (*s == '-' && digits && !n) {
-			n = 1;
-			digits = 0;
-		} else {
-			break;
-		}
-	}
-	if (*s || !digits)
-		return false;
-	if (!n)
-		v[1] = v[0];
-	if (v[0] > v[1] || v[1] > 65535 || !v[1])
-		return false;
-	*lo = (uint16_t)v[0];
-	*hi = (uint16_t)v[1];
-	return true;
-}
-
-static void pool_ports(struct reader *r, const struct ynode *n,
-		       const struct pool_entry *e, struct nat64_pool4 *out)
-{
-	static const char *const keys[] = {"tcp", "udp", "icmp", "ports"};
-
-	for (unsigned int k = 0; k < NAT64_N_PROTOS; k++) {
-		unsigned int from = e->ports[k] ? k : NAT64_N_PROTOS;
-		const char *text = e->ports[from];
-
-		/* identifiers have no privileged range */
-		out->ports[k].lo = k == NAT64_ICMP ? 0 : 1024;
-		out->ports[k].hi = 65535;
-		if (text &&
-		    !parse_range(text, &out->ports[k].lo, &out->ports[k].hi)) {
-			diags_add(r->d, yaml_get(n, keys[from])->pos,
-				  "`%s: %s`: a range such as 1024-65535 is "
-				  "expected",
-				  keys[from], text);
-			return;
-		}
-	}
-}
-
-/* A bare word is an address or prefix with all default ports. */
-static void read_pool_entry(struct reader *r, const struct ynode *n)
-{
-	struct pool_entry e = {0};
-	struct nat64_pool4 one = {0};
-	struct in_addr a;
-
-	if (n->kind == YNODE_SCALAR) {
-		if (prefix4_parse(n->text, &e.address)) {
-			diags_add(r->d, n->pos,
-				  "`%s`: an IPv4 address or prefix without "
-				  "host bits is expected",
-				  n->text);
-			return;
-		}
-	} else if (yaml_read_map(n, "pool4", pool_fields, &e, r->a, r->d)) {
-		return;
-	}
-	if (e.address.len < 22) {
-		diags_add(r->d, n->pos,
-			  "/%d holds too many addresses; at most %d (a /22)",
-			  e.address.len, MAX_POOL4_HOSTS);
-		return;
-	}
-	pool_ports(r, n, &e, &one);
-	for (uint32_t i = 0; !prefix4_host(&e.address, i, &a); i++) {
-		for (size_t k = 0; k < r->c->n_pool4; k++)
-			if (r->c->pool4[k].addr.s_addr == a.s_addr) {
-				diags_add(r->d, n->pos,
-					  "pool4 holds an address twice");
-				return;
-			}
-		if (r->c->n_pool4 == MAX_POOL4_HOSTS) {
-			diags_add(r->d, n->pos,
-				  "pool4 holds more than %d addresses",
-				  MAX_POOL4_HOSTS);
-			return;
-		}
-		one.addr = a;
-		*ARENA_APPEND(r->a, r->c->pool4, r->c->n_pool4) = one;
-	}
-}
-
-static void read_pool4(struct reader *r, const struct ynode *n)
-{
-	if (n->kind == YNODE_SCALAR) {
-		read_pool_entry(r, n);
-		return;
-	}
-	if (!expect_list(r, n, "pool4"))
-		return;
-	if (!n->n)
-		diags_add(r->d, n->pos, "`pool4` lists no address");
-	for (size_t i = 0; i < n->n; i++)
-		read_pool_entry(r, n->items[i]);
-}
-
-/* ---- static BIB entries ---------------------------------------------------
- */
-
-struct static_raw {
-	int proto;
-	struct addr src6, src4;
-	int64_t src6_port, src4_port;
-};
-
-static const struct yfield static_fields[] = {
-	{.key = "proto",
-	 .type = YF_ENUM,
-	 .offset = offsetof(struct static_raw, proto),
-	 .words = protos,
-	 .required = true},
-	{.key = "ipv6",
-	 .type = YF_ADDR,
-	 .offset = offsetof(struct static_raw, src6),
-	 .required = true},
-	{.key = "ipv4",
-	 .type = YF_ADDR,
-	 .offset = offsetof(struct static_raw, src4),
-	 .required = true},
-	{.key = "port6",
-	 .type = YF_INT,
-	 .offset = offsetof(struct static_raw, src6_port),
-	 .min = 0,
-	 .max = 65535,
-	 .required = true},
-	{.key = "port4",
-	 .type = YF_INT,
-	 .offset = offsetof(struct static_raw, src4_port),
-	 .min = 0,
-	 .max = 65535,
-	 .required = true},
-	{0},
-};
-
-static void read_static(struct reader *r, const struct ynode *n)
-{
-	struct static_raw s;
-
-	if (yaml_read_map(n, "static", static_fields, &s, r->a, r->d))
-		return;
-	if (s.src6.family != AF_INET6) {
-		diags_add(r->d, yaml_get(n, "ipv6")->pos,
-			  "`ipv6`: an IPv6 address is expected");
-		return;
-	}
-	if (s.src4.family != AF_INET) {
-		diags_add(r->d, yaml_get(n, "ipv4")->pos,
-			  "`ipv4`: an IPv4 address is expected");
-		return;
-	}
-	*ARENA_APPEND(r->a, r->c->statics, r->c->n_statics) =
-		(struct config_static){
-			.proto = (enum nat64_proto)s.proto,
-			.src6 = s.src6.v6,
-			.src4 = s.src4.v4,
-			.src6_port = (uint16_t)s.src6_port,
-			.src4_port = (uint16_t)s.src4_port,
-			.pos = n->pos,
-		};
-}
-
-static void read_statics(struct reader *r, const struct ynode *n)
-{
-	if (!expect_list(r, n, "static"))
-		return;
-	for (size_t i = 0; i < n->n; i++)
-		read_static(r, n->items[i]);
-}
-
 /* ---- timers ---------------------------------------------------------------
  */
 
@@ -590,7 +214,7 @@ static void default_self(struct config *c)
 {
 	if (c->role == ROLE_CLAT && !c->self4.s_addr)
 		c->self4.s_addr = htonl(ADDRMAP_DUMMY4);
-	if (c->role != ROLE_PLAT || !c->n_pool4)
+	if (c->role != ROLE_PLAT || !c->n_pool4 || !c->has_pref64)
 		return;
 	if (!c->self4.s_addr)
 		c->self4 = c->pool4[0].addr;
@@ -615,18 +239,17 @@ static void read_nodes(struct reader *r)
 	const struct raw *w = &r->raw;
 
 	if (w->pref64)
-		read_pref64(r, w->pref64, "pref64");
+		config_read_pref64(r, w->pref64, "pref64");
 	if (w->pool6)
-		read_pref64(r, w->pool6, "pool6");
+		config_read_pref64(r, w->pool6, "pool6");
 	if (w->clat)
-		read_clat(r, w->clat);
+		config_read_clat(r, w->clat);
 	if (w->eam)
-		read_eams(r, w->eam);
-	check_eams(r);
+		config_read_eams(r, w->eam);
 	if (w->pool4)
-		read_pool4(r, w->pool4);
+		config_read_pool4(r, w->pool4);
 	if (w->statics)
-		read_statics(r, w->statics);
+		config_read_statics(r, w->statics);
 	if (w->timers)
 		read_timers(r, w->timers);
 	read_self(r);

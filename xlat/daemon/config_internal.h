@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* Private to config*.c: a configuration on its way from text to struct. */
+#ifndef DAEMON_CONFIG_INTERNAL_H
+#define DAEMON_CONFIG_INTERNAL_H
+
+#include "../base/yaml.h"
+#include "config.h"
+
+/* As the file has it; what needs a second look is still a node. */
+struct raw {
+	struct ynode *tun, *clat, *eam, *pool4, *statics, *timers;
+	struct ynode *pref64, *pool6;
+	struct addr self4, self6;
+	int filtering, udp_zero;
+};
+
+struct reader {
+	struct config *c;
+	struct raw raw;
+	struct arena *a;
+	struct diags *d;
+	const struct ynode *root;
+};
+
+/* ---- config_lists.c: each reads one node, and reports what is wrong -------
+ */
+
+void config_read_pref64(struct reader *r, const struct ynode *n,
+			const char *key);
+void config_read_clat(struct reader *r, const struct ynode *n);
+void config_read_eams(struct reader *r, const struct ynode *n);
+void config_read_pool4(struct reader *r, const struct ynode *n);
+void config_read_statics(struct reader *r, const struct ynode *n);
+
+#endif

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/* xlatd's configuration: what it says when it is wrong, what it holds. */
+#include <arpa/inet.h>
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../daemon/config.h"
+#include "../daemon/setup.h"
+
+static struct arena *arena;
+static struct diags diags;
+
+static void setup(void)
+{
+	arena = arena_new();
+	diags_init(&diags);
+}
+
+static void teardown(void)
+{
+	diags_fini(&diags);
+	arena_free(arena);
+}
+
+static struct config *load(enum role role, const char *text)
+{
+	return config_load_text("f", text, strlen(text), role, arena, &diags);
+}
+
+static void expect(enum role role, const char *text, const char *golden)
+{
+	char *said = NULL;
+	size_t len = 0;
+	FILE *f;
+
+	ck_assert_ptr_null(load(role, text));
+	f = open_memstream(&said, &len);
+	diags_print(&diags, f);
+	fclose(f);
+	ck_assert_str_eq(said, golden);
+	free(said);
+}
+
+#define TUN "tun: {name: t0}\n"
+
+static const struct {
+	enum role role;
+	const char *text, *golden;
+} bad[] = {
+	{ROLE_CLAT, "{}\n",
+	 "f:1:1: clat lacks `clat`\n"
+	 "f:1:1: clat lacks `pref64`\n"
+	 "f:1:1: clat lacks `tun`\n"},
+	{ROLE_PLAT,
+	 TUN "pool6: 64:ff9b::/95\n"
+	     "pool4: [192.0.2.1/24, 192.0.2.0/30, 192.0.2.2]\n"
+	     "sesions: 5\n",
+	 "f:2:8: `pool6: 64:ff9b::/95`: RFC 6052 allows /32, /40, /48, /56, "
+	 "/64 and /96, with bits 64 to 71 zero\n"
+	 "f:3:9: `192.0.2.1/24`: an IPv4 address or prefix without host bits "
+	 "is expected\n"
+	 "f:3:37: pool4 holds an address twice\n"
+	 "f:4:1: unknown key in plat: `sesions`; did you mean `sessions`?\n"},
+	{ROLE_PLAT,
+	 "tun: {name: much-too-long-a-name, mtu: 1000}\n"
+	 "pool6: 64:ff9b::/96\n"
+	 "pool4:\n"
+	 "  - {address: 192.0.2.1, ports: 9-5}\n"
+	 "  - {address: 192.0.2.2, udp: 1-70000}\n"
+	 "  - {addres: 192.0.2.3}\n"
+	 "  - 10.0.0.0/8\n"
+	 "filtering: none\n"
+	 "timers: {udp: 5, tcp-established: 2h}\n",
+	 "f:1:13: `name: much-too-long-a-name`: a device name of up to 15 "
+	 "letters is expected\n"
+	 "f:1:40: `mtu: 1000`: a whole number from 1280 to 65535 is expected\n"
+	 "f:4:33: `ports: 9-5`: a range such as 1024-65535 is expected\n"
+	 "f:5:31: `udp: 1-70000`: a range such as 1024-65535 is expected\n"
+	 "f:6:5: pool4 lacks `address`\n"
+	 "f:6:6: unknown key in pool4: `addres`; did you mean `address`?\n"
+	 "f:7:5: /8 holds too many addresses; at most 1024 (a /22)\n"
+	 "f:8:12: unknown value of `filtering`: `none`; expected "
+	 "endpoint-independent or address-dependent\n"
+	 "f:9:15: `udp: 5`: a time such as 5ms is expected\n"},
+	{ROLE_CLAT,
+	 TUN "pref64: 2001:db8::1/96\n"
+	     "clat: {lan4: 192.168.1.0/24, clat6: \"2001:db8:1::/64\"}\n"
+	     "icmp-source4: 2001:db8::1\n"
+	     "pool4: [192.0.2.1]\n",
+	 "f:2:9: `pref64`: an IPv6 prefix such as 64:ff9b::/96, without host "
+	 "bits, is expected\n"
+	 "f:3:37: `clat6` has length 64; 96 is expected (RFC 6877)\n"
+	 "f:4:15: `icmp-source4`: an IPv4 address is expected\n"
+	 "f:5:1: unknown key in clat: `pool4`; expected tun, control, "
+	 "lowest-ipv6-mtu, mtu4, mtu6, copy-traffic-class, udp-zero-checksum, "
+	 "allow-private, icmp-source4, icmp-source6, icmp-rate, seed, pref64, "
+	 "clat or eam\n"},
+	{ROLE_SIIT, TUN,
+	 "f:1:1: neither `pref64` nor `eam`: nothing could be translated\n"},
+	{ROLE_SIIT,
+	 TUN "eam:\n"
+	     "  - {ipv4: 192.0.2.0/24, ipv6: \"2001:db8::/121\"}\n"
+	     "  - {ipv4: 192.0.2.1, ipv6: \"2001:db8::1\"}\n"
+	     "  - {ipv4: 192.0.2.1, ipv6: \"2001:db8::2\"}\n",
+	 "f:3:5: the IPv6 suffix (7 bits) is shorter than the IPv4 suffix (8 "
+	 "bits)\n"
+	 "f:5:5: 192.0.2.1/32 is mapped twice\n"},
+	{ROLE_PLAT,
+	 TUN "pool6: 64:ff9b::/96\npool4: {}\nstatic: 5\n"
+	     "static: [{proto: sctp, ipv6: 192.0.2.1, ipv4: 192.0.2.1, "
+	     "port6: 1, port4: 99999}]\n",
+	 NULL},
+};
+
+START_TEST(every_mistake_is_named_with_its_place)
+{
+	if (bad[_i].golden)
+		expect(bad[_i].role, bad[_i].text, bad[_i].golden);
+	else
+		ck_assert_ptr_null(load(bad[_i].role, bad[_i].text));
+	ck_assert_uint_ge(diags.n, 1);
+}
+END_TEST
+
+START_TEST(a_plat_has_what_was_written)
+{
+	struct config *c =
+		load(ROLE_PLAT,
+		     TUN "pool6: 64:ff9b::/96\n"
+			 "pool4:\n"
+			 "  - 192.0.2.0/30\n"
+			 "  - {address: 192.0.2.9, ports: 100-200, udp: 300}\n"
+			 "timers: {udp: 30s}\n"
+			 "filtering: address-dependent\n"
+			 "control: /run/x.sock\n"
+			 "copy-traffic-class: false\n");
+
+	ck_assert_ptr_nonnull(c);
+	ck_assert_uint_eq(c->n_pool4, 5);
+	ck_assert_int_eq(c->pool4[3].addr.s_addr, htonl(0xc0000203));
+	ck_assert_int_eq(c->pool4[0].ports[NAT64_TCP].lo, 1024);
+	ck_assert_int_eq(c->pool4[0].ports[NAT64_ICMP].lo, 0);
+	ck_assert_int_eq(c->pool4[4].ports[NAT64_TCP].hi, 200);
+	ck_assert_int_eq(c->pool4[4].ports[NAT64_UDP].lo, 300);
+	ck_assert_int_eq(c->pool4[4].ports[NAT64_UDP].hi, 300);
+	ck_assert_int_eq(c->timers.udp_ns, 30 * NS_PER_S);
+	ck_assert_int_eq(c->timers.tcp_est_ns, 7440 * NS_PER_S);
+	ck_assert(c->addr_dependent);
+	ck_assert(!c->copy_tc);
+	ck_assert_int_eq(c->mtu4, 1500);
+	ck_assert_int_eq(c->lowest_mtu6, 1280);
+	/* errors of our own come from addresses that lead back to us */
+	ck_assert_int_eq(c->self4.s_addr, htonl(0xc0000200));
+	ck_assert_int_eq(c->self6.s6_addr32[3], htonl(0xc0000200));
+}
+END_TEST
+
+START_TEST(a_clat_embeds_its_lan)
+{
+	struct config *c =
+		load(ROLE_CLAT, TUN "pref64: 64:ff9b::/96\n"
+				    "clat: {lan4: 192.168.1.0/24, clat6: "
+				    "\"2001:db8:1::/96\"}\n");
+
+	ck_assert_ptr_nonnull(c);
+	ck_assert_uint_eq(c->n_eams, 1);
+	ck_assert_int_eq(c->eams[0].p6.len, 120);
+	ck_assert_int_eq(c->eams[0].p6.addr.s6_addr32[3], htonl(0xc0a80100));
+	ck_assert_int_eq(c->self4.s_addr, htonl(ADDRMAP_DUMMY4));
+}
+END_TEST
+
+START_TEST(reload_knows_what_cannot_change)
+{
+	static const char base[] = TUN "pool6: 64:ff9b::/96\n"
+				       "pool4: 192.0.2.1\n";
+	static const struct {
+		const char *text, *what;
+	} next[] = {
+		{TUN "pool6: 64:ff9b::/96\npool4: 192.0.2.1\n"
+		     "timers: {udp: 9s}\nlowest-ipv6-mtu: 1400\n",
+		 NULL},
+		{"tun: {name: t1}\npool6: 64:ff9b::/96\npool4: 192.0.2.1\n",
+		 "tun"},
+		{TUN "pool6: \"64:ff9b:1::/96\"\npool4: 192.0.2.1\n", "pool6"},
+		{TUN "pool6: 64:ff9b::/96\npool4: 192.0.2.2\n", "pool4"},
+		{TUN "pool6: 64:ff9b::/96\npool4: 192.0.2.1\nsessions: 5\n",
+		 "sessions"},
+		{TUN "pool6: 64:ff9b::/96\npool4: 192.0.2.1\n"
+		     "filtering: address-dependent\n",
+		 "filtering"},
+		{TUN "pool6: 64:ff9b::/96\npool4: 192.0.2.1\nseed: 5\n",
+		 "seed"},
+	};
+	struct config *now = load(ROLE_PLAT, base);
+
+	ck_assert_ptr_nonnull(now);
+	for (size_t i = 0; i < sizeof(next) / sizeof(*next); i++) {
+		struct config *c = load(ROLE_PLAT, next[i].text);
+		const char *what;
+
+		ck_assert_ptr_nonnull(c);
+		ck_assert_int_eq(config_same_shape(now, c, &what),
+				 !next[i].what);
+		if (next[i].what)
+			ck_assert_str_eq(what, next[i].what);
+	}
+}
+END_TEST
+
+START_TEST(static_entries_outside_pool4_stop_the_start)
+{
+	struct config *c =
+		load(ROLE_PLAT, TUN "pool6: 64:ff9b::/96\n"
+				    "pool4: 192.0.2.1\n"
+				    "static:\n"
+				    "  - {proto: tcp, ipv6: \"2001:db8::1\", "
+				    "port6: 22, ipv4: 192.0.2.2, port4: 22}\n");
+	struct setup s = {0};
+	struct err e;
+
+	ck_assert_ptr_nonnull(c);
+	ck_assert_int_lt(setup_init(&s, c, (struct mono){0}, &e), 0);
+	ck_assert_str_eq(e.text, "f:5:5: static entry: address or port is not "
+				 "in pool4");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("daemon-config");
+	TCase *t = tcase_create("config");
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	suite_add_tcase(s, t);
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_loop_test(t, every_mistake_is_named_with_its_place, 0,
+			    sizeof(bad) / sizeof(*bad));
+	tcase_add_test(t, a_plat_has_what_was_written);
+	tcase_add_test(t, a_clat_embeds_its_lan);
+	tcase_add_test(t, reload_knows_what_cannot_change);
+	tcase_add_test(t, static_entries_outside_pool4_stop_the_start);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? 1 : 0;
+}
