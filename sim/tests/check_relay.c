@@ -173,10 +173,7 @@ START_TEST(impair_reorder)
 	for (int64_t i = 0; i < 10000; i++) {
 		impair_decide(&im, i * MS, 100, &v);
 		express += v.express;
-		ck_assert_int_eq(v.release_ns, v.express || !i ? v.release_ns
-							       : (i + 10) * MS);
-		if (v.express)
-			ck_assert_int_eq(v.release_ns, i * MS);
+		ck_assert_int_eq(v.release_ns, (v.express ? i : i + 10) * MS);
 	}
 	ck_assert(express > 2300 && express < 2700);
 	/* without a delay there is nothing to overtake */
