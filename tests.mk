@@ -52,3 +52,5 @@ check_nat64_model_LIBS := nat64 core base
 XLAT_TESTS += check_io check_daemon_config
 check_io_LIBS := io core base
 check_daemon_config_LIBS := daemon nat64 io core base
+XLAT_TESTS += check_daemon_path
+check_daemon_path_LIBS := daemon nat64 io core base

@@ -133,16 +133,20 @@ static void put_judged(const struct table *t, const struct judged *j,
 static void put_measurement(const struct table *t, const struct result *r,
 			    const struct measurement *m)
 {
+	char why[1024];
+
 	fputs("  ", t->out);
 	put_cell(t, m->name, t->names);
 	fputs("  ", t->out);
 	put_folded(t, m->summary ? m->summary : m->kind, t->names + 4);
 	if (m->invalid || m->why) {
 		put_spaces(t, t->names + 4);
-		fprintf(t->out, "%s%s%s", paint_verdict(t, VERDICT_INVALID),
-			m->invalid ? "invalid: " : "why: ", paint(t, PLAIN));
-		put_folded(t, m->why ? m->why : "the testbed limited it",
-			   t->names + 4);
+		snprintf(why, sizeof(why), "%s: %s",
+			 m->invalid ? "invalid" : "why",
+			 m->why ? m->why : "the testbed limited it");
+		fputs(paint_verdict(t, VERDICT_INVALID), t->out);
+		put_folded(t, why, t->names + 4);
+		fputs(paint(t, PLAIN), t->out);
 	}
 	for (size_t i = 0; i < r->n_judged; i++)
 		if (!strcmp(r->judged[i].expect->measure, m->name))
@@ -224,10 +228,12 @@ static const char *verdict_caps(enum verdict v)
 /* Never folded: people copy the path. */
 static void put_verdict(const struct table *t, const struct result *r)
 {
+	char why[1024];
+
 	if (r->why) {
-		fprintf(t->out, "%s%s%s: ", paint_verdict(t, r->verdict),
-			verdict_word(r->verdict), paint(t, PLAIN));
-		put_folded(t, r->why, 2);
+		snprintf(why, sizeof(why), "%s: %s", verdict_word(r->verdict),
+			 r->why);
+		put_folded(t, why, 2);
 	}
 	fprintf(t->out, "%s%s%s  ", paint_verdict(t, r->verdict),
 		verdict_caps(r->verdict), paint(t, PLAIN));
