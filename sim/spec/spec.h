@@ -31,21 +31,21 @@ struct offloads {
  * a rate is shaped by tbf. 0 means none.
  */
 struct impairment {
-	double rate_bps;   /* bits a second at layer 2 */
+	double rate_bps;    /* bits a second at layer 2 */
 	double burst_bytes; /* shaper burst; default 64 KiB */
-	double queue_ns;   /* longest wait in the shaper's queue; default 50ms */
-	double delay_ns;   /* one way */
-	double jitter_ns;  /* +- uniform around delay, order kept */
-	double loss;	   /* 0..1 */
-	double reorder;	   /* 0..1: share sent without delay */
-	double duplicate;  /* 0..1 */
+	double queue_ns;  /* longest wait in the shaper's queue; default 50ms */
+	double delay_ns;  /* one way */
+	double jitter_ns; /* +- uniform around delay, order kept */
+	double loss;	  /* 0..1 */
+	double reorder;	  /* 0..1: share sent without delay */
+	double duplicate; /* 0..1 */
 };
 
 /* From the subscriber's view: down is towards the homes. */
 struct link_profile {
 	struct impairment down, up;
-	int64_t mtu;		      /* bytes; default 1500 */
-	struct offloads offloads;     /* on both ends */
+	int64_t mtu;		  /* bytes; default 1500 */
+	struct offloads offloads; /* on both ends */
 };
 
 /* `impairments: {NAME: PROFILE}`: what `radio:`, `links:`, `shape:` may name */
@@ -72,16 +72,16 @@ struct link_spec {
 struct plat_spec {
 	struct pos pos;
 	const char *name;
-	const char *engine;   /* "xlatd", ... */
-	int64_t ospf_cost;    /* 1..65535 */
-	const char *host;     /* machine of the cluster; NULL: none named */
+	const char *engine; /* "xlatd", ... */
+	int64_t ospf_cost;  /* 1..65535 */
+	const char *host;   /* machine of the cluster; NULL: none named */
 };
 
 struct dns64_spec {
-	const char *engine;   /* "bind9" */
-	const char **on;      /* PLAT names */
+	const char *engine; /* "bind9" */
+	const char **on;    /* PLAT names */
 	size_t n_on;
-	bool validation;      /* dnssec-validation; default true */
+	bool validation; /* dnssec-validation; default true */
 };
 
 /* A group of equal homes on a tower. */
@@ -103,36 +103,36 @@ struct tower_spec {
 
 struct name_spec {
 	struct pos pos;
-	const char *name;     /* without final dot */
-	const char *node;     /* its server's node: the first label */
+	const char *name; /* without final dot */
+	const char *node; /* its server's node: the first label */
 	bool has4, has6;
 	struct in_addr v4;
 	struct in6_addr v6;
 };
 
 struct internet_spec {
-	double rtt_ns;	      /* between border and servers */
-	bool dnssec;	      /* zones signed; default true */
+	double rtt_ns; /* between border and servers */
+	bool dnssec;   /* zones signed; default true */
 	struct name_spec *names;
 	size_t n_names;
 };
 
 struct routing_spec {
-	const char *engine;   /* "frr" */
-	double hello_ns;      /* OSPF hello interval; whole seconds */
-	double dead_ns;       /* router dead interval; whole seconds */
+	const char *engine; /* "frr" */
+	double hello_ns;    /* OSPF hello interval; whole seconds */
+	double dead_ns;	    /* router dead interval; whole seconds */
 	double spf_delay_ns, spf_holdtime_ns, spf_max_ns;
 };
 
 struct topology {
-	const char *path;	  /* as given */
-	const char *name;	  /* file name without folder and .yaml */
+	const char *path;		/* as given */
+	const char *name;		/* file name without folder and .yaml */
 	struct prefix6 operator_prefix; /* default 2001:db8::/36 */
-	struct prefix6 internet6; /* default 2001:db8:f000::/36 */
-	struct prefix6 pool6;	  /* default 64:ff9b::/96 */
+	struct prefix6 internet6;	/* default 2001:db8:f000::/36 */
+	struct prefix6 pool6;		/* default 64:ff9b::/96 */
 	struct prefix4 pool4;
-	struct prefix4 infra4;	  /* router links; default 100.64.0.0/16 */
-	struct prefix4 lan4;	  /* every home's LAN; default 192.168.1.0/24 */
+	struct prefix4 infra4; /* router links; default 100.64.0.0/16 */
+	struct prefix4 lan4;   /* every home's LAN; default 192.168.1.0/24 */
 	struct plat_spec *plats;
 	size_t n_plats;
 	struct dns64_spec dns64;
@@ -164,32 +164,39 @@ struct measure_spec {
 	struct pos pos;
 	const char *name;
 	enum probe_kind kind;
-	const char *from;      /* node */
-	const char *to;	       /* name, address literal or node; not for dns */
-	const char *query;     /* dns: the name asked for */
-	const char *type;      /* dns: "AAAA", "A", ... */
-	const char *server;    /* dns: node or address literal; NULL: as
-				  /etc/resolv.conf says */
-	const char *native;    /* throughput: the native destination */
+	const char *from;   /* node */
+	const char *to;	    /* name, address literal or node; not for dns */
+	const char *query;  /* dns: the name asked for */
+	const char *type;   /* dns: "AAAA", "A", ... */
+	const char *server; /* dns: node or address literal; NULL: as
+			       /etc/resolv.conf says */
+	const char *native; /* throughput: the native destination */
 	enum direction direction;
-	int family;	       /* 0: as `to` resolves; 4 or 6 */
-	int64_t count;	       /* ping */
-	int64_t rounds;	       /* throughput; default 5 */
-	int64_t streams;       /* iperf3, throughput; default 1 */
-	double rate_pps;       /* stream; default 1000 */
-	double size_bytes;     /* UDP or echo payload; stream 200, ping 56 */
-	double interval_ns;    /* ping; default 200ms */
-	double at_ns;	       /* start on the timeline; default 0 */
-	double for_ns;	       /* length; 0: to the end of the timeline (10s in
-				  before and after); throughput: a round, 3s */
+	int family;	    /* 0: as `to` resolves; 4 or 6 */
+	int64_t count;	    /* ping */
+	int64_t rounds;	    /* throughput; default 5 */
+	int64_t streams;    /* iperf3, throughput; default 1 */
+	double rate_pps;    /* stream; default 1000 */
+	double size_bytes;  /* UDP or echo payload; stream 200, ping 56 */
+	double interval_ns; /* ping; default 200ms */
+	double at_ns;	    /* start on the timeline; default 0 */
+	double for_ns;	    /* length; 0: to the end of the timeline (10s in
+			       before and after); throughput: a round, 3s */
 };
 
 enum event_kind {
-	EVENT_LINK_DOWN, EVENT_LINK_UP, EVENT_ENGINE_KILL, EVENT_ENGINE_START,
-	EVENT_ENGINE_STOP, EVENT_ENGINE_CONT, EVENT_NODE_DOWN, EVENT_NODE_UP,
-	EVENT_SET_COST, EVENT_SHAPE,
-	EVENT_AWAIT_ROUTE,     /* until: a node routes a prefix via a node */
-	EVENT_AWAIT_PING,      /* until: an address answers */
+	EVENT_LINK_DOWN,
+	EVENT_LINK_UP,
+	EVENT_ENGINE_KILL,
+	EVENT_ENGINE_START,
+	EVENT_ENGINE_STOP,
+	EVENT_ENGINE_CONT,
+	EVENT_NODE_DOWN,
+	EVENT_NODE_UP,
+	EVENT_SET_COST,
+	EVENT_SHAPE,
+	EVENT_AWAIT_ROUTE, /* until: a node routes a prefix via a node */
+	EVENT_AWAIT_PING,  /* until: an address answers */
 };
 
 /* The words of `do:` and `await:`, by enum event_kind; ends with NULL. */
@@ -198,19 +205,19 @@ extern const char *const event_words[];
 struct event_spec {
 	struct pos pos;
 	enum event_kind kind;
-	bool until;	       /* at_ns is a deadline, polled before it */
-	double at_ns;	       /* relative to traffic start */
-	const char *name;      /* await: its result is expected as NAME.time;
-				  default await1, await2, ... */
-	const char *node;      /* engine-*, node-*, set-cost, await: where */
-	const char *role;      /* engine-*: "plat" (default), "clat", "dns64",
-				  "routing" */
+	bool until;	  /* at_ns is a deadline, polled before it */
+	double at_ns;	  /* relative to traffic start */
+	const char *name; /* await: its result is expected as NAME.time;
+			     default await1, await2, ... */
+	const char *node; /* engine-*, node-*, set-cost, await: where */
+	const char *role; /* engine-*: "plat" (default), "clat", "dns64",
+			     "routing" */
 	const char *link_a, *link_b; /* link-*, shape: nodes, a nearer home */
-	int64_t cost;	       /* set-cost */
-	struct link_profile shape; /* shape */
-	const char *to;	       /* await route: pool6, pool4, default6 or
-				  default4; await ping: as of a measure */
-	const char *via;       /* await route: neighbour node; NULL: any */
+	int64_t cost;		     /* set-cost */
+	struct link_profile shape;   /* shape */
+	const char *to;		     /* await route: pool6, pool4, default6 or
+					default4; await ping: as of a measure */
+	const char *via; /* await route: neighbour node; NULL: any */
 };
 
 enum expect_op { EXPECT_AT_MOST, EXPECT_AT_LEAST, EXPECT_IS };
@@ -219,20 +226,20 @@ struct expect_spec {
 	struct pos pos;
 	const char *measure, *metric; /* from `that: MEASURE.METRIC` */
 	enum expect_op op;
-	enum unit unit;	       /* of the metric, from the catalogue */
-	double num;	       /* UNIT_BOOL: 0 or 1 */
-	const char *text;      /* UNIT_TEXT */
+	enum unit unit;	  /* of the metric, from the catalogue */
+	double num;	  /* UNIT_BOOL: 0 or 1 */
+	const char *text; /* UNIT_TEXT */
 };
 
 struct capture_spec {
 	struct pos pos;
 	const char *node, *iface; /* from `node:iface` */
-	const char *filter;    /* pcap filter or NULL */
+	const char *filter;	  /* pcap filter or NULL */
 };
 
 struct scenario {
 	const char *path, *name;
-	const char *title;     /* first line of `about:`, or the name */
+	const char *title; /* first line of `about:`, or the name */
 	struct topology *topology;
 	struct measure_spec *before, *measure, *after;
 	size_t n_before, n_measure, n_after;
@@ -242,8 +249,8 @@ struct scenario {
 	size_t n_expect;
 	struct capture_spec *captures;
 	size_t n_captures;
-	double duration_ns;    /* of the timeline; 0: there is none */
-	double max_late_ns;    /* an event later than this: invalid; 50ms */
+	double duration_ns; /* of the timeline; 0: there is none */
+	double max_late_ns; /* an event later than this: invalid; 50ms */
 };
 
 /* ---- catalogue: which metrics each probe yields ------------------------- */

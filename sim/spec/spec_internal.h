@@ -6,11 +6,11 @@
 #include "../../xlat/base/yaml.h"
 #include "spec.h"
 
-#define NODE_NAME_MAX 11
+#define NODE_NAME_MAX	 11
 #define MEASURE_NAME_MAX 32
-#define HOMES_MAX 250
-#define TOWERS_MAX 64
-#define PLATS_MAX 32
+#define HOMES_MAX	 250
+#define TOWERS_MAX	 64
+#define PLATS_MAX	 32
 
 /* Where a reader allocates and complains. */
 struct spec_reader {
@@ -18,11 +18,19 @@ struct spec_reader {
 	struct diags *d;
 };
 
-/* ---- names.c: every node and link that a topology makes ------------------- */
+/* ---- names.c: every node and link that a topology makes -------------------
+ */
 
 enum known_kind {
-	KNOWN_HOME, KNOWN_CPE, KNOWN_TOWER, KNOWN_ACCESS, KNOWN_PLAT,
-	KNOWN_BORDER, KNOWN_INET, KNOWN_DNS, KNOWN_SERVER,
+	KNOWN_HOME,
+	KNOWN_CPE,
+	KNOWN_TOWER,
+	KNOWN_ACCESS,
+	KNOWN_PLAT,
+	KNOWN_BORDER,
+	KNOWN_INET,
+	KNOWN_DNS,
+	KNOWN_SERVER,
 };
 
 struct known_link {
@@ -60,7 +68,8 @@ bool name_is_dns(const char *name);
 /* name_of_file - without folder and .yaml. */
 const char *name_of_file(struct arena *a, const char *path);
 
-/* ---- profile.c ------------------------------------------------------------- */
+/* ---- profile.c -------------------------------------------------------------
+ */
 
 extern const struct yfield profile_fields[], direction_fields[],
 	offload_fields[];
@@ -79,7 +88,8 @@ void profiles_read(struct spec_reader *r, const struct ynode *impairments,
 /* profile_needs_relay - more than a rate: no kernel shaper does that. */
 bool profile_needs_relay(const struct link_profile *p);
 
-/* ---- kinds.c: maps whose keys depend on a word in them --------------------- */
+/* ---- kinds.c: maps whose keys depend on a word in them ---------------------
+ */
 
 struct kind_field {
 	struct yfield f;
@@ -95,7 +105,8 @@ void kind_read_map(struct spec_reader *r, const struct ynode *m,
 bool spec_want(struct spec_reader *r, const struct ynode *n,
 	       enum ynode_kind kind, const char *what);
 
-/* ---- topology.c, topology_check.c ------------------------------------------ */
+/* ---- topology.c, topology_check.c ------------------------------------------
+ */
 
 extern const struct yfield topology_fields[], prefix_fields[], plat_fields[],
 	dns64_fields[], routing_fields[], tower_fields[], homes_fields[],
@@ -108,15 +119,15 @@ extern const struct yfield topology_fields[], prefix_fields[], plat_fields[],
 void topology_check(struct spec_reader *r, const struct topology *t,
 		    const struct ynode *root, bool prefixes_good);
 
-/* ---- measure.c, events.c, scenario.c --------------------------------------- */
+/* ---- measure.c, events.c, scenario.c ---------------------------------------
+ */
 
 extern const struct kind_field probe_fields[], event_fields[];
 extern const char *const probe_words[];
 extern const char *const dns_types[];
 extern const char *const route_words[];
 extern const char *const role_words[];
-extern const struct yfield scenario_fields[], expect_fields[],
-	capture_fields[];
+extern const struct yfield scenario_fields[], expect_fields[], capture_fields[];
 
 /*
  * measures_read - `before:`, `measure:` or `after:`; references are checked

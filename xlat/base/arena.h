@@ -28,7 +28,11 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
 void *arena_grow(struct arena *a, void *v, size_t n, size_t size);
 
 #define ARENA_NEW(a, type) ((type *)arena_alloc((a), sizeof(type)))
-#define ARENA_APPEND(a, v, n) \
-	((v) = arena_grow((a), (v), (n), sizeof(*(v))), &(v)[(n)++])
+/* clang-format off */
+#define ARENA_APPEND(a, v, n)                                                 \
+	((v) = arena_grow((a), (v), (n),                                      \
+			  sizeof(*(v)) /* NOLINT(bugprone-sizeof-expression) */), \
+	 &(v)[(n)++])
+/* clang-format on */
 
 #endif

@@ -8,7 +8,7 @@
 
 #define NS_PER_US INT64_C(1000)
 #define NS_PER_MS INT64_C(1000000)
-#define NS_PER_S INT64_C(1000000000)
+#define NS_PER_S  INT64_C(1000000000)
 
 /* A point on CLOCK_MONOTONIC, the same in every namespace of the machine. */
 struct mono {
@@ -20,7 +20,7 @@ struct mono clock_now(void);
 
 static inline struct mono mono_add(struct mono t, int64_t delta_ns)
 {
-	return (struct mono){ t.ns + delta_ns };
+	return (struct mono){t.ns + delta_ns};
 }
 
 /* mono_sub - nanoseconds from @b to @a (positive when @a is later). */

@@ -8,7 +8,7 @@
 int err_set(struct err *e, int code, const char *fmt, ...)
 {
 	/* An argument may point into e->text. */
-	char text[sizeof(e->text)];
+	char text[sizeof(struct err)];
 	va_list ap;
 
 	if (!e)
@@ -22,7 +22,7 @@ int err_set(struct err *e, int code, const char *fmt, ...)
 
 void err_prefix(struct err *e, const char *fmt, ...)
 {
-	char text[2 * sizeof(e->text) + 2];
+	char text[2 * sizeof(struct err) + 2];
 	va_list ap;
 	size_t n;
 

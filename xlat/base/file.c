@@ -90,7 +90,9 @@ static int write_all(int fd, const char *data, size_t len)
 /* A file beside @path that was not there before; its name goes to @temp. */
 static int open_temp(const char *path, char **temp)
 {
-	for (int i = 0; i < 100; i++) {
+	int code = EEXIST;
+
+	for (int i = 0; i < 100 && code == EEXIST; i++) {
 		int fd;
 
 		if (asprintf(temp, "%s.%d-%d.tmp", path, (int)getpid(), i) < 0)
@@ -98,11 +100,11 @@ static int open_temp(const char *path, char **temp)
 		fd = open(*temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 		if (fd >= 0)
 			return fd;
+		code = errno > 0 ? errno : EIO;
 		free(*temp);
-		if (errno != EEXIST)
-			return -errno;
+		*temp = NULL;
 	}
-	return -EEXIST;
+	return -code;
 }
 
 int file_write(const char *path, const void *data, size_t len, struct err *e)

@@ -21,6 +21,7 @@
  */
 #include "loop.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,7 +110,7 @@ static int heap_add(struct loop *l, struct loop_source *s)
 {
 	if (l->n_heap == l->heap_size) {
 		size_t size = l->heap_size ? 2 * l->heap_size : 16;
-		void *bigger = realloc(l->heap, size * sizeof(*l->heap));
+		void *bigger = realloc(l->heap, size * sizeof(void *));
 
 		if (!bigger)
 			return -ENOMEM;
@@ -125,7 +126,7 @@ static void heap_del(struct loop *l, struct loop_source *s)
 {
 	struct loop_source *last = l->heap[--l->n_heap];
 
-	if (last == s)
+	if (s->at == l->n_heap)
 		return;
 	last->at = s->at;
 	heap_up(l, last);
@@ -186,16 +187,14 @@ static int make_room(struct loop *l, int fd)
 		size *= 2;
 	if (size == l->n_fd)
 		return 0;
-	bigger = realloc(l->by_fd, size * sizeof(*bigger));
+	bigger = realloc(l->by_fd, size * sizeof(void *));
 	if (!bigger)
 		return -ENOMEM;
-	memset(bigger + l->n_fd, 0, (size - l->n_fd) * sizeof(*bigger));
+	memset(bigger + l->n_fd, 0, (size - l->n_fd) * sizeof(void *));
 	l->by_fd = bigger;
 	l->n_fd = size;
 	return 0;
 }
-
-static void forget(struct loop *l, struct loop_source *s);
 
 struct loop_source *loop_add_fd(struct loop *l, int fd, uint32_t events,
 				loop_fd_fn *fn, void *arg)
@@ -301,7 +300,9 @@ static void run_timer(struct loop *l)
 {
 	struct loop_source *s = l->heap[0];
 
-	forget(l, s);
+	assert(s->at == 0);
+	s->dead = true;
+	heap_del(l, s);
 	s->running++;
 	s->timer_fn(s->arg, s->due);
 	free(s);

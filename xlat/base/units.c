@@ -57,7 +57,7 @@ static const struct kind {
 
 static int parse_bool(const char *text, double *out)
 {
-	if (strcmp(text, "true") && strcmp(text, "false"))
+	if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
 		return -EINVAL;
 	*out = text[0] == 't';
 	return 0;
@@ -89,7 +89,8 @@ int units_parse(const char *text, enum unit unit, double *out)
 		return -EINVAL;
 	value = strtod(s, NULL);
 	for (const struct suffix *x = k->suffixes; x->text; x++) {
-		if (strcmp(s + n, x->text) && !(s[n] == '\0' && value == 0))
+		if (strcmp(s + n, x->text) != 0 &&
+		    !(s[n] == '\0' && value == 0))
 			continue;
 		value *= x->factor;
 		if (negative || value > k->most)

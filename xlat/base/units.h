@@ -6,12 +6,12 @@
 #include <stdint.h>
 
 enum unit {
-	UNIT_NONE,   /* a bare number */
-	UNIT_TIME,   /* ns s(uffix) ns us ms s m h; stored in nanoseconds */
-	UNIT_RATE,   /* bit kbit mbit gbit (powers of 1000); bits a second */
-	UNIT_PPS,    /* pps kpps mpps; packets a second */
-	UNIT_SIZE,   /* B KiB MiB GiB; bytes */
-	UNIT_RATIO,  /* %: stored as a fraction, 0.001 for 0.1% */
+	UNIT_NONE,  /* a bare number */
+	UNIT_TIME,  /* ns s(uffix) ns us ms s m h; stored in nanoseconds */
+	UNIT_RATE,  /* bit kbit mbit gbit (powers of 1000); bits a second */
+	UNIT_PPS,   /* pps kpps mpps; packets a second */
+	UNIT_SIZE,  /* B KiB MiB GiB; bytes */
+	UNIT_RATIO, /* %: stored as a fraction, 0.001 for 0.1% */
 	UNIT_BOOL,
 	UNIT_TEXT,
 };

@@ -29,11 +29,11 @@ struct ypair {
 struct ynode {
 	enum ynode_kind kind;
 	struct pos pos;
-	const char *text;      /* scalar */
-	bool quoted;	       /* scalar: "5ms" rather than 5ms */
-	struct ynode **items;  /* list */
-	struct ypair *pairs;   /* map, in file order */
-	size_t n;	       /* items or pairs */
+	const char *text;     /* scalar */
+	bool quoted;	      /* scalar: "5ms" rather than 5ms */
+	struct ynode **items; /* list */
+	struct ypair *pairs;  /* map, in file order */
+	size_t n;	      /* items or pairs */
 };
 
 /*
@@ -68,7 +68,7 @@ enum yfield_type {
 struct yfield {
 	const char *key;
 	enum yfield_type type;
-	size_t offset;		  /* of the member in the struct */
+	size_t offset; /* of the member in the struct */
 	bool required;
 	enum unit unit;		  /* YF_QUANTITY */
 	double min, max;	  /* YF_INT, YF_QUANTITY; ignored if equal */
