@@ -27,7 +27,8 @@ static void put_legend(FILE *f, const struct chart *c)
 {
 	fputs("<figcaption>", f);
 	for (size_t i = 0; i < c->n; i++) {
-		fprintf(f, "<span class=\"key\"><i class=\"s%zu\"></i>", i);
+		fprintf(f, "<span class=\"key\"><i class=\"s%zu\"></i>",
+			c->color + i);
 		text_markup(f, c->series[i]->name);
 		fputs("</span> ", f);
 	}
@@ -38,13 +39,14 @@ static void put_legend(FILE *f, const struct chart *c)
 
 static void put_chart(FILE *f, const struct result *r,
 		      const struct measurement *m, const struct series **v,
-		      size_t n, size_t number)
+		      size_t n, size_t color)
 {
 	char id[48], title[256];
-	struct chart c = {.id = id, .title = title, .series = v, .n = n};
+	struct chart c = {
+		.id = id, .title = title, .series = v, .n = n, .color = color};
 
 	snprintf(id, sizeof(id), "c%zu-%zu", (size_t)(m - r->measurements),
-		 number);
+		 (size_t)(v[0] - m->series));
 	snprintf(title, sizeof(title), "%s: %s", m->name,
 		 v[0]->y_label ? v[0]->y_label : "");
 	c.style = style_of(m, v[0]);
@@ -83,7 +85,8 @@ static void put_charts(FILE *f, const struct result *r,
 		     k++)
 			if (same_axes(&m->series[k], s))
 				v[n++] = &m->series[k];
-		put_chart(f, r, m, v, n, i);
+		put_chart(f, r, m, v, n,
+			  style == CHART_AREA ? before % MAX_TOGETHER : 0);
 	}
 }
 

@@ -63,45 +63,110 @@ static json_t *quantity_json(double num, const char *text, enum unit unit)
 			 "unit", unit_word(unit));
 }
 
+static const char *offload_word(enum offload_state s)
+{
+	switch (s) {
+	case OFFLOAD_KEEP:
+		return "keep";
+	case OFFLOAD_ON:
+		return "on";
+	case OFFLOAD_OFF:
+		return "off";
+	}
+	return "?";
+}
+
+static json_t *impairment_json(const struct impairment *i)
+{
+	return json_pack(
+		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rate_bps",
+		num_json(i->rate_bps), "burst_bytes", num_json(i->burst_bytes),
+		"queue_ns", num_json(i->queue_ns), "delay_ns",
+		num_json(i->delay_ns), "jitter_ns", num_json(i->jitter_ns),
+		"loss_ratio", num_json(i->loss), "reorder_ratio",
+		num_json(i->reorder), "duplicate_ratio",
+		num_json(i->duplicate));
+}
+
+static json_t *profile_json(const struct link_profile *p)
+{
+	const struct offloads *o = &p->offloads;
+
+	return json_pack("{s:o, s:o, s:I, s:{s:s, s:s, s:s, s:s, s:s}}", "down",
+			 impairment_json(&p->down), "up",
+			 impairment_json(&p->up), "mtu_bytes",
+			 (json_int_t)p->mtu, "offloads", "tso",
+			 offload_word(o->tso), "gso", offload_word(o->gso),
+			 "gro", offload_word(o->gro), "tx_checksum",
+			 offload_word(o->tx_checksum), "rx_checksum",
+			 offload_word(o->rx_checksum));
+}
+
+static json_t *tower_json(const struct tower_spec *t)
+{
+	return json_pack("{s:o, s:I, s:o, s:o, s:o, s:o}", "name",
+			 text_json(t->name), "homes",
+			 (json_int_t)t->homes.count, "clat",
+			 text_json(t->homes.clat), "plan_down_bps",
+			 num_json(t->homes.plan_down_bps), "plan_up_bps",
+			 num_json(t->homes.plan_up_bps), "radio",
+			 profile_json(&t->radio));
+}
+
+static json_t *link_json(const struct link_spec *l)
+{
+	return json_pack("{s:o, s:o, s:o}", "a", text_json(l->a), "b",
+			 text_json(l->b), "profile", profile_json(&l->profile));
+}
+
+static json_t *routing_json(const struct routing_spec *r)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "engine",
+			 text_json(r->engine), "hello_ns",
+			 num_json(r->hello_ns), "dead_ns", num_json(r->dead_ns),
+			 "spf_delay_ns", num_json(r->spf_delay_ns),
+			 "spf_holdtime_ns", num_json(r->spf_holdtime_ns),
+			 "spf_max_ns", num_json(r->spf_max_ns));
+}
+
+static json_t *plat_json(const struct plat_spec *p)
+{
+	return json_pack("{s:o, s:o, s:I, s:o}", "name", text_json(p->name),
+			 "engine", text_json(p->engine), "ospf_cost",
+			 (json_int_t)p->ospf_cost, "host", text_json(p->host));
+}
+
 static json_t *topology_json(const struct topology *t)
 {
 	char operator[ADDR_TEXT_LEN], pool6[ADDR_TEXT_LEN],
 		pool4[ADDR_TEXT_LEN];
-	json_t *plats = json_array(), *dns64 = json_array();
-	json_t *towers = json_array();
+	json_t *plats, *dns64, *towers, *links;
 
 	if (!t)
 		return json_null();
+	plats = json_array();
+	dns64 = json_array();
+	towers = json_array();
+	links = json_array();
 	for (size_t i = 0; i < t->n_plats; i++)
-		json_array_append_new(
-			plats,
-			json_pack("{s:o, s:o, s:I, s:o}", "name",
-				  text_json(t->plats[i].name), "engine",
-				  text_json(t->plats[i].engine), "ospf_cost",
-				  (json_int_t)t->plats[i].ospf_cost, "host",
-				  text_json(t->plats[i].host)));
+		json_array_append_new(plats, plat_json(&t->plats[i]));
 	for (size_t i = 0; i < t->dns64.n_on; i++)
 		json_array_append_new(dns64, text_json(t->dns64.on[i]));
 	for (size_t i = 0; i < t->n_towers; i++)
-		json_array_append_new(
-			towers,
-			json_pack("{s:o, s:I, s:o, s:o, s:o}", "name",
-				  text_json(t->towers[i].name), "homes",
-				  (json_int_t)t->towers[i].homes.count, "clat",
-				  text_json(t->towers[i].homes.clat),
-				  "radio_down_bps",
-				  num_json(t->towers[i].radio.down.rate_bps),
-				  "radio_up_bps",
-				  num_json(t->towers[i].radio.up.rate_bps)));
+		json_array_append_new(towers, tower_json(&t->towers[i]));
+	for (size_t i = 0; i < t->n_links; i++)
+		json_array_append_new(links, link_json(&t->links[i]));
 	return json_pack(
-		"{s:o, s:o, s:s, s:s, s:s, s:o, s:{s:o, s:o}, s:o, s:o}",
+		"{s:o, s:o, s:s, s:s, s:s, s:o, s:{s:o, s:o}, s:o, s:o, s:o,"
+		" s:o}",
 		"name", text_json(t->name), "file", text_json(t->path),
 		"operator_prefix",
 		prefix6_format(&t->operator_prefix, operator), "pool6",
 		prefix6_format(&t->pool6, pool6), "pool4",
 		prefix4_format(&t->pool4, pool4), "plats", plats, "dns64",
-		"engine", text_json(t->dns64.engine), "on", dns64, "towers",
-		towers, "internet_rtt_ns", num_json(t->internet.rtt_ns));
+		"engine", text_json(t->dns64.engine), "on", dns64, "routing",
+		routing_json(&t->routing), "towers", towers, "links", links,
+		"internet_rtt_ns", num_json(t->internet.rtt_ns));
 }
 
 static json_t *scenario_json(const struct scenario *s)

@@ -58,6 +58,7 @@ struct chart {
 	enum chart_style style; /* dots come with their median */
 	const struct series *const *series;
 	size_t n;
+	size_t color; /* of the first series, 0..3; the others follow */
 	const struct happening *marks; /* on the x axis; in seconds */
 	size_t n_marks;
 	double x_min, x_max; /* shared axis; both 0: from the data */

@@ -75,7 +75,7 @@ const char html_style[] =
 	"b.mark { display: inline-block; width: 20px; line-height: 20px;\n"
 	"  border-radius: 10px; text-align: center; font-size: 12px;\n"
 	"  background: var(--mark); color: var(--card); }\n"
-	".cards { display: grid; gap: 14px;\n"
+	".cards { display: grid; gap: 14px; grid-auto-flow: dense;\n"
 	"  grid-template-columns: repeat(auto-fill, minmax(min(100%, 320px), 1fr)); }\n"
 	".card { background: var(--card); border: 1px solid var(--line);\n"
 	"  border-radius: 10px; padding: 16px 18px; min-width: 0; }\n"

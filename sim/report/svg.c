@@ -52,7 +52,7 @@ static double nice_step(double span, int n)
 
 static void find_range(const struct chart *c, struct axes *a)
 {
-	double x0 = INFINITY, x1 = -INFINITY, y1 = 0;
+	double x0 = INFINITY, x1 = -INFINITY, y0 = INFINITY, y1 = 0;
 
 	for (size_t i = 0; i < c->n; i++)
 		for (size_t k = 0; k < c->series[i]->n; k++) {
@@ -62,6 +62,7 @@ static void find_range(const struct chart *c, struct axes *a)
 				continue;
 			x0 = fmin(x0, x);
 			x1 = fmax(x1, x);
+			y0 = fmin(y0, y);
 			y1 = fmax(y1, y);
 		}
 	if (c->x_max > c->x_min) {
@@ -75,8 +76,9 @@ static void find_range(const struct chart *c, struct axes *a)
 		x1 = x0 + 1;
 	a->x0 = x0;
 	a->x1 = x1;
-	a->y0 = 0;
-	a->y1 = y1 > 0 ? y1 * 1.08 : 1;
+	/* areas stand on zero; dots may come near, or they would all overlap */
+	a->y0 = c->style == CHART_DOTS ? fmax(0, y0 - 2 * (y1 - y0)) : 0;
+	a->y1 = y1 > a->y0 ? y1 + (y1 - a->y0) * 0.08 : a->y0 + 1;
 }
 
 /* ---- axes ------------------------------------------------------------------
@@ -86,7 +88,7 @@ static void put_y_axis(FILE *f, const struct axes *a, const char *label)
 {
 	double step = nice_step(a->y1 - a->y0, a->height < 200 ? 3 : 5);
 
-	for (double y = 0; y <= a->y1; y += step) {
+	for (double y = ceil(a->y0 / step) * step; y <= a->y1; y += step) {
 		fprintf(f,
 			"<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" "
 			"y1=\"%.1f\" y2=\"%.1f\"/>"
@@ -298,9 +300,10 @@ void svg_chart(FILE *out, const struct chart *c)
 		if (!svg_has_points(c->series[i]))
 			continue;
 		if (c->style == CHART_DOTS)
-			put_dots(out, &a, c->series[i], i);
+			put_dots(out, &a, c->series[i], c->color + i);
 		else
-			put_line(out, &a, c->series[i], i, c->n == 1);
+			put_line(out, &a, c->series[i], c->color + i,
+				 c->n == 1);
 	}
 	put_marks(out, &a, c);
 	fputs("</svg>\n", out);
