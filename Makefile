@@ -34,9 +34,10 @@ daemon_SRCS := path plat config config_lists setup server control answers ctl
 spec_SRCS := catalogue names kinds profile topology topology_check measure \
 	events expect scenario
 plan_SRCS := addrplan links nodes plan print routes steps
-world_SRCS := world names node mounts proc netlink link addr route offload tbf \
-	watch clean
-engine_SRCS :=
+world_SRCS := world names node mounts proc netlink link addr route verify \
+	offload tbf watch clean
+engine_SRCS := engine start util ask nlroute relay bind9 bind9_auth bind9_dns64 \
+	frr xlatd
 relay_SRCS := relay config control path port pool impair segment hist
 probe_SRCS :=
 timeline_SRCS := timeline events await
@@ -54,7 +55,7 @@ XLATSIM_LIBS := cmd timeline probe engine relay report score world plan spec bas
 base_LDLIBS := -lyaml
 daemon_LDLIBS := -ljansson
 world_LDLIBS := -lnl-route-3 -lnl-genl-3 -lnl-3
-engine_LDLIBS := -ljansson
+engine_LDLIBS := -ljansson -lnl-3
 relay_LDLIBS := -ljansson -lm
 probe_LDLIBS := -ljansson -lpcap -lresolv
 report_LDLIBS := -ljansson -lm

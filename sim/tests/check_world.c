@@ -24,6 +24,7 @@ START_TEST(test_packets_across)
 	ck_assert(fixture_reaches(&f, LEFT, RIGHT, "198.51.100.2", 5000));
 	ck_assert(fixture_reaches(&f, RIGHT, LEFT, "192.0.2.1", 5000));
 	ck_assert(fixture_reaches(&f, LEFT, RIGHT, "2001:db8:2::2", 5000));
+	ck_assert(fixture_reaches(&f, RIGHT, LEFT, "2001:db8:1::1", 5000));
 	ck_assert(fixture_reaches(&f, LEFT, MID, "192.0.2.129", 5000));
 	ck_assert(fixture_reaches(&f, LEFT, MID, "2001:db8:ff::1", 5000));
 	/* nothing relays */

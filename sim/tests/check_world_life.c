@@ -168,14 +168,17 @@ START_TEST(test_stop)
 {
 	struct proc *p = START(LEFT, "sleep", "1000");
 	char text[64];
+	siginfo_t si;
 
 	proc_stop(p, PATIENCE_NS);
 	ck_assert_str_eq(proc_describe_end(p, text, sizeof(text)),
 			 "killed by signal 15");
 	proc_free(p);
+	/* it stops itself once it ignores SIGTERM */
 	p = START(LEFT, "sh", "-c",
-		  "trap '' TERM; echo ready; while :; do "
-		  "sleep 1000; done");
+		  "trap '' TERM; kill -STOP $$; exec sleep 1000");
+	ck_assert_int_eq(waitid(P_PID, (id_t)proc_pid(p), &si, WSTOPPED), 0);
+	ck_assert_int_eq(si.si_code, CLD_STOPPED);
 	proc_stop(p, 0);
 	ck_assert_str_eq(proc_describe_end(p, text, sizeof(text)),
 			 "killed by signal 9");

@@ -29,6 +29,7 @@
 
 enum { LEFT, MID, RIGHT, FAR, RELAY, N_NODES };
 enum { LEFT_MID, MID_RIGHT, LEFT_FAR, N_LINKS };
+#define N_SYSCTLS 6
 
 #define PATIENCE_NS (20 * NS_PER_S)
 #define RUN(f, node, ...)                                                      \
@@ -100,7 +101,9 @@ static inline void fixture_links(struct plan *p)
 		.b = fixture_iface(RIGHT, "mid", "198.51.100.2",
 				   "2001:db8:2::2"),
 		.profile = {.mtu = 1500}};
+	/* a router asks for neighbours from there */
 	p->links[MID_RIGHT].a.linklocal = true;
+	p->links[LEFT_MID].b.linklocal = true;
 	p->links[LEFT_FAR] = (struct plan_link){
 		.name = "left-far",
 		.a = fixture_iface(LEFT, "far", "203.0.113.1", "2001:db8:3::1"),
@@ -146,17 +149,21 @@ static inline void fixture_routes(struct plan *p)
 
 static inline void fixture_sysctls(struct plan *p)
 {
-	static const char *const keys[] = {
-		"net/ipv6/conf/all/keep_addr_on_down",
-		"net/ipv6/conf/default/keep_addr_on_down",
-		"net/ipv6/conf/all/forwarding",
-		"net/ipv4/ip_forward",
+	static const struct {
+		const char *key, *value;
+	} all[] = {
+		{"net/ipv6/conf/all/keep_addr_on_down", "1"},
+		{"net/ipv6/conf/default/keep_addr_on_down", "1"},
+		{"net/ipv6/conf/all/forwarding", "1"},
+		{"net/ipv4/ip_forward", "1"},
+		{"net/ipv6/conf/all/accept_dad", "0"},
+		{"net/ipv6/conf/default/accept_dad", "0"},
 	};
 
 	for (int node = 0; node < N_NODES; node++)
-		for (int i = 0; i < 4; i++)
-			p->sysctls[p->n_sysctls++] =
-				(struct plan_sysctl){node, keys[i], "1"};
+		for (int i = 0; i < N_SYSCTLS; i++)
+			p->sysctls[p->n_sysctls++] = (struct plan_sysctl){
+				node, all[i].key, all[i].value};
 }
 
 static inline void fixture_steps(struct plan *p)
@@ -164,7 +171,7 @@ static inline void fixture_steps(struct plan *p)
 	static const struct {
 		enum plan_step_kind kind;
 		int n;
-	} all[] = {{STEP_NODE, N_NODES}, {STEP_SYSCTL, 4 * N_NODES},
+	} all[] = {{STEP_NODE, N_NODES}, {STEP_SYSCTL, N_SYSCTLS * N_NODES},
 		   {STEP_LINK, N_LINKS}, {STEP_OFFLOAD, N_LINKS},
 		   {STEP_ADDR, N_LINKS}, {STEP_LOOP, N_NODES},
 		   {STEP_UP, N_LINKS},	 {STEP_TBF, 1},

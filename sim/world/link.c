@@ -22,16 +22,11 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <netlink/attr.h>
-#include <poll.h>
-#include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#define FIRST_IFINDEX	    100
-#define CARRIER_PATIENCE_NS (5 * NS_PER_S)
+#define FIRST_IFINDEX 100
 
 static int relay_node(const struct world *w)
 {
@@ -219,14 +214,6 @@ int world_link_set(struct world *w, int link, bool up, struct err *e)
 /* ---- asking ----------------------------------------------------------------
  */
 
-struct iface_facts {
-	bool found;
-	int index;
-	uint32_t mtu, flags;
-	char name[IFNAMSIZ];
-	struct rtnl_link_stats64 stats;
-};
-
 static int read_iface(void *arg, struct nlmsghdr *h)
 {
 	struct iface_facts *f = arg;
@@ -250,9 +237,8 @@ static int read_iface(void *arg, struct nlmsghdr *h)
 	return 0;
 }
 
-/* By @name, or by @ifindex where that is NULL. */
-static int iface_get(struct node *n, const char *name, int ifindex,
-		     struct iface_facts *f, struct err *e)
+int iface_get(struct node *n, const char *name, int ifindex,
+	      struct iface_facts *f, struct err *e)
 {
 	struct ifinfomsg head = {.ifi_index = ifindex};
 	struct nl_msg *m = nlm_new(RTM_GETLINK, 0, &head, sizeof(head));
@@ -311,99 +297,4 @@ int world_iface_stats(struct world *w, int node, const char *iface,
 		.tx_dropped = f.stats.tx_dropped,
 	};
 	return 0;
-}
-
-/* ---- verifying -------------------------------------------------------------
- */
-
-/* The kernel turns carrier into "running" in a task of its own. */
-static int await_running(struct node *n, const struct veth_end *end,
-			 struct err *e)
-{
-	struct mono deadline = mono_add(clock_now(), CARRIER_PATIENCE_NS);
-	struct iface_facts f;
-	struct nl_sock *sk;
-	char buf[8192];
-	int ret;
-
-	if (setns(n->net_fd, CLONE_NEWNET))
-		return err_set(e, errno, "node %s: %s", n->name,
-			       strerror(errno));
-	sk = nlm_open(NETLINK_ROUTE, e);
-	if (setns(n->w->self_net, CLONE_NEWNET))
-		abort();
-	if (!sk)
-		return -EIO;
-	ret = nl_socket_add_membership(sk, RTNLGRP_LINK) ? -EIO : 0;
-	while (!ret) {
-		ret = iface_get(n, NULL, end->ifindex, &f, e);
-		if (ret || f.flags & IFF_RUNNING)
-			break;
-		if (!wait_pidfd(nl_socket_get_fd(sk), deadline))
-			ret = err_set(e, ETIMEDOUT, "%s:%s has no carrier",
-				      n->name, end->name);
-		else if (recv(nl_socket_get_fd(sk), buf, sizeof(buf), 0) < 0 &&
-			 errno != ENOBUFS)
-			ret = err_set(e, errno, "netlink: %s", strerror(errno));
-	}
-	nl_socket_free(sk);
-	return ret;
-}
-
-static int verify_end(struct world *w, const struct plan_link *l,
-		      const struct veth_end *end, bool up, struct err *e)
-{
-	struct node *n = &w->nodes[end->node];
-	struct iface_facts f;
-	int ret = iface_get(n, end->name, 0, &f, e);
-
-	if (ret)
-		return ret;
-	if (f.index != end->ifindex)
-		return err_set(e, EEXIST, "%s:%s is interface %d, not %d",
-			       n->name, end->name, f.index, end->ifindex);
-	if (f.mtu != l->profile.mtu)
-		return err_set(e, EIO, "%s:%s has MTU %u, not %lld", n->name,
-			       end->name, f.mtu, (long long)l->profile.mtu);
-	if (up && !(f.flags & IFF_RUNNING))
-		return await_running(n, end, e);
-	return 0;
-}
-
-/* Which links have reached @kind; NULL: no memory. */
-static bool *links_after(const struct world *w, enum plan_step_kind kind)
-{
-	bool *done = calloc(w->plan->n_links + 1, sizeof(*done));
-
-	for (size_t i = 0; done && i < w->plan->n_steps; i++)
-		if (w->plan->steps[i].kind == kind)
-			done[w->plan->steps[i].index] = true;
-	return done;
-}
-
-int links_verify(struct world *w, struct err *e)
-{
-	bool *made = links_after(w, STEP_LINK), *up = links_after(w, STEP_UP);
-	bool *addressed = links_after(w, STEP_ADDR);
-	int ret = 0;
-
-	if (!made || !up || !addressed)
-		ret = err_set(e, ENOMEM, "out of memory");
-	for (size_t i = 0; i < w->plan->n_links && !ret; i++) {
-		struct veth_end ends[4];
-		size_t n = link_ends(w, (int)i, ends);
-
-		for (size_t k = 0; k < n && !ret && made[i]; k++)
-			ret = verify_end(w, &w->plan->links[i], &ends[k], up[i],
-					 e);
-	}
-	for (size_t i = 0; i < w->plan->n_nodes && !ret; i++)
-		if (w->nodes[i].net_fd >= 0)
-			ret = addrs_verify(w, &w->nodes[i], addressed, e);
-	free(made);
-	free(up);
-	free(addressed);
-	if (ret)
-		err_prefix(e, "what was built is not what was planned");
-	return ret;
 }

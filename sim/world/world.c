@@ -200,7 +200,7 @@ static int build_steps(struct world *w, const struct world_opts *o,
 	}
 	if (breathe(w))
 		return err_set(e, EINTR, "interrupted");
-	return links_verify(w, e);
+	return world_verify(w, e);
 }
 
 int world_build(const struct plan *p, const struct world_opts *o,

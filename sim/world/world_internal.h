@@ -3,6 +3,8 @@
 #ifndef WORLD_WORLD_INTERNAL_H
 #define WORLD_WORLD_INTERNAL_H
 
+#include <linux/if.h>
+#include <linux/if_link.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <stdint.h>
@@ -138,8 +140,16 @@ int link_raise(struct world *w, int link, struct err *e);
 int link_end_set(struct world *w, const struct veth_end *end, bool up,
 		 struct err *e);
 int iface_set(struct node *n, int ifindex, bool up, struct err *e);
-/* links_verify - every link and address of the plan is there as planned. */
-int links_verify(struct world *w, struct err *e);
+struct iface_facts {
+	bool found;
+	int index;
+	uint32_t mtu, flags;
+	char name[IFNAMSIZ];
+	struct rtnl_link_stats64 stats;
+};
+/* iface_get - by @name, or by @ifindex where that is NULL. */
+int iface_get(struct node *n, const char *name, int ifindex,
+	      struct iface_facts *f, struct err *e);
 /* iface_name - of @ifindex in @n, as the kernel knows it; "?" when gone. */
 void iface_name(struct node *n, int ifindex, char *name);
 int iface_index(struct node *n, const char *name, struct err *e);
@@ -149,8 +159,12 @@ int iface_index(struct node *n, const char *name, struct err *e);
 
 int addr_build_link(struct world *w, int link, struct err *e);
 int addr_build_loop(struct node *n, struct err *e);
-int addrs_verify(struct world *w, struct node *n, const bool *links_done,
-		 struct err *e);
+
+/* ---- verify.c -------------------------------------------------------------
+ */
+
+/* world_verify - every link and address of the plan is there as planned. */
+int world_verify(struct world *w, struct err *e);
 
 /* ---- route.c --------------------------------------------------------------
  */
