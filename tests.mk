@@ -2,8 +2,10 @@
 # XLAT_TESTS: xlat/tests/NAME.c; SIM_TESTS, NS_TESTS: sim/tests/NAME.c
 # (NS_TESTS need root; they skip with a reason where the host cannot).
 
-SIM_TESTS += check_base
+SIM_TESTS += check_base check_loop check_yaml
 check_base_LIBS := base
+check_loop_LIBS := base
+check_yaml_LIBS := base
 
 SIM_TESTS += check_spec
 check_spec_LIBS := spec base
@@ -33,6 +35,9 @@ XLAT_TESTS += check_core_hostile
 check_core_hostile_LIBS := core base
 XLAT_TESTS += check_core_property
 check_core_property_LIBS := core base
+XLAT_TESTS += check_core_addr check_core_misc
+check_core_addr_LIBS := core base
+check_core_misc_LIBS := core base
 
 SIM_TESTS += check_relay
 check_relay_LIBS := relay base

@@ -18,7 +18,7 @@ void lpm_init(struct lpm *l, struct lpm_node *nodes, uint32_t max)
 
 static unsigned int bit_at(const uint8_t *key, unsigned int at)
 {
-	return key[at / 8] >> (7 - at % 8) & 1u;
+	return ((unsigned int)key[at / 8] >> (7 - at % 8)) & 1u;
 }
 
 /* How many leading bits agree, at most @max. */

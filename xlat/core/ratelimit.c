@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Theory of operation: tokens are kept as the time it took to earn them, so
- * that no remainder is ever lost. credit_ns is at most what burst tokens cost.
+ * that no remainder of a token is lost between calls. credit_ns is at most
+ * what burst tokens cost. A token costs a whole number of nanoseconds.
  */
 #include "ratelimit.h"
 

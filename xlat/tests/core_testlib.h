@@ -76,7 +76,8 @@ static inline void room_init(struct room *r, const uint8_t *d, uint32_t len,
 	r->bytes = headroom + len + tailroom;
 	r->buf = malloc(r->bytes ? r->bytes : 1);
 	memset(r->buf, 0xa5, r->bytes);
-	memcpy(r->buf + headroom, d, len);
+	if (len)
+		memcpy(r->buf + headroom, d, len);
 	r->pkt = (struct pkt){.data = r->buf + headroom,
 			      .len = len,
 			      .headroom = headroom,
