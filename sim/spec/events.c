@@ -85,8 +85,7 @@ struct reading {
 	double last_at_ns;
 };
 
-/* ---- which kind ------------------------------------------------------------
- */
+/* ---- which kind --------------------------------------------------------- */
 
 static int find_word(struct reading *x, const struct ynode *n, const char *what,
 		     int first, int last)
@@ -124,8 +123,7 @@ static int read_kind(struct reading *x, const struct ynode *n)
 			 EVENT_AWAIT_PING);
 }
 
-/* ---- references ------------------------------------------------------------
- */
+/* ---- references --------------------------------------------------------- */
 
 static struct pos place_of(const struct ynode *m, const char *key)
 {
@@ -243,8 +241,7 @@ static void check_to(struct reading *x, const struct ynode *n,
 	yaml_unknown(x->r->d, place_of(n, "to"), "route", ev->to, route_words);
 }
 
-/* ---- one event -------------------------------------------------------------
- */
+/* ---- one event ---------------------------------------------------------- */
 
 static void read_shape(struct reading *x, const struct ynode *n,
 		       struct event_spec *ev)

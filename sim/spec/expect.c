@@ -29,8 +29,7 @@ const struct yfield expect_fields[] = {
 	{0},
 };
 
-/* ---- what may be expected ---------------------------------------------------
- */
+/* ---- what may be expected ----------------------------------------------- */
 
 static const struct measure_spec *find_measure(const struct scenario *s,
 					       const char *name)
@@ -100,8 +99,7 @@ static const struct metric_def *find_metric(struct spec_reader *r,
 	return NULL;
 }
 
-/* ---- one expectation
- * --------------------------------------------------------- */
+/* ---- one expectation ---------------------------------------------------- */
 
 /* MEASURE.METRIC; the unit, or NULL with a complaint. */
 static const struct metric_def *read_that(struct spec_reader *r,

@@ -119,8 +119,7 @@ static int read_kind(struct spec_reader *r, const struct ypair *p)
 	return -1;
 }
 
-/* ---- references ------------------------------------------------------------
- */
+/* ---- references --------------------------------------------------------- */
 
 void check_target(struct spec_reader *r, const struct topology *t,
 		  const struct names *names, struct pos at, const char *key,
@@ -181,8 +180,7 @@ static void check_measure(struct spec_reader *r, const struct topology *t,
 			     "node in `server`:", m->server, names->nodes);
 }
 
-/* ---- reading ---------------------------------------------------------------
- */
+/* ---- reading ------------------------------------------------------------ */
 
 static void read_measure(struct spec_reader *r, const struct topology *t,
 			 const struct names *names, const struct ypair *p,

@@ -133,8 +133,7 @@ static void check_impairment(struct spec_reader *r, struct pos at,
 			  what, direction);
 }
 
-/* ---- offloads --------------------------------------------------------------
- */
+/* ---- offloads ----------------------------------------------------------- */
 
 static const struct offloads *find_offloads(const struct topology *t,
 					    const char *name)
@@ -167,8 +166,7 @@ static void read_offloads(struct spec_reader *r, const struct topology *t,
 	yaml_unknown(r->d, n->pos, "offload profile", n->text, words);
 }
 
-/* ---- profiles --------------------------------------------------------------
- */
+/* ---- profiles ----------------------------------------------------------- */
 
 static void use_named(struct spec_reader *r, const struct topology *t,
 		      const struct ynode *n, struct link_profile *out)

@@ -76,8 +76,7 @@ struct loading {
 	const struct names *names;
 };
 
-/* ---- captures ---------------------------------------------------------------
- */
+/* ---- captures ----------------------------------------------------------- */
 
 static void check_capture(struct loading *l, struct pos at,
 			  const struct capture_spec *c)
@@ -139,8 +138,7 @@ static void read_captures(struct loading *l, const struct ynode *n)
 		read_capture(l, n->items[i]);
 }
 
-/* ---- names of measures are used once
- * ----------------------------------------- */
+/* ---- names of measures are used once ------------------------------------ */
 
 struct use {
 	const char *name;
@@ -187,8 +185,7 @@ static void check_unique(struct loading *l)
 			use_name(l, &u, s->events[i].name, s->events[i].pos);
 }
 
-/* ---- the timeline's length
- * ---------------------------------------------------- */
+/* ---- the timeline's length ---------------------------------------------- */
 
 /* How long a measure takes by itself; 0: to the end of the timeline. */
 static double own_length(const struct measure_spec *m)
@@ -269,8 +266,7 @@ double spec_duration_ns(const struct scenario *s)
 	       off_timeline(s->after, s->n_after);
 }
 
-/* ---- loading
- * ------------------------------------------------------------------ */
+/* ---- loading ------------------------------------------------------------ */
 
 static void read_topology(struct loading *l, const char *topology)
 {

@@ -16,7 +16,7 @@
 #include "../../xlat/base/diag.h"
 #include "../../xlat/base/units.h"
 
-/* ---- topology ---------------------------------------------------------- */
+/* ---- topology ----------------------------------------------------------- */
 
 /* Ethernet offloads of an interface: each one on, off, or as it comes. */
 enum offload_state { OFFLOAD_KEEP, OFFLOAD_ON, OFFLOAD_OFF };
@@ -148,7 +148,7 @@ struct topology {
 	size_t n_offloads;
 };
 
-/* ---- scenario ---------------------------------------------------------- */
+/* ---- scenario ----------------------------------------------------------- */
 
 enum probe_kind {
 	PROBE_DNS,	  /* one query: answer, flags, TTL, time */

@@ -18,8 +18,7 @@ struct spec_reader {
 	struct diags *d;
 };
 
-/* ---- names.c: every node and link that a topology makes -------------------
- */
+/* ---- names.c: every node and link that a topology makes ----------------- */
 
 enum known_kind {
 	KNOWN_HOME,
@@ -68,8 +67,7 @@ bool name_is_dns(const char *name);
 /* name_of_file - without folder and .yaml. */
 const char *name_of_file(struct arena *a, const char *path);
 
-/* ---- profile.c -------------------------------------------------------------
- */
+/* ---- profile.c ---------------------------------------------------------- */
 
 extern const struct yfield profile_fields[], direction_fields[],
 	offload_fields[];
@@ -88,8 +86,7 @@ void profiles_read(struct spec_reader *r, const struct ynode *impairments,
 /* profile_needs_relay - more than a rate: no kernel shaper does that. */
 bool profile_needs_relay(const struct link_profile *p);
 
-/* ---- kinds.c: maps whose keys depend on a word in them ---------------------
- */
+/* ---- kinds.c: maps whose keys depend on a word in them ------------------ */
 
 struct kind_field {
 	struct yfield f;
@@ -105,8 +102,7 @@ void kind_read_map(struct spec_reader *r, const struct ynode *m,
 bool spec_want(struct spec_reader *r, const struct ynode *n,
 	       enum ynode_kind kind, const char *what);
 
-/* ---- topology.c, topology_check.c ------------------------------------------
- */
+/* ---- topology.c, topology_check.c --------------------------------------- */
 
 extern const struct yfield topology_fields[], prefix_fields[], plat_fields[],
 	dns64_fields[], routing_fields[], tower_fields[], homes_fields[],
@@ -119,8 +115,7 @@ extern const struct yfield topology_fields[], prefix_fields[], plat_fields[],
 void topology_check(struct spec_reader *r, const struct topology *t,
 		    const struct ynode *root, bool prefixes_good);
 
-/* ---- measure.c, events.c, scenario.c ---------------------------------------
- */
+/* ---- measure.c, events.c, scenario.c ------------------------------------ */
 
 extern const struct kind_field probe_fields[], event_fields[];
 extern const char *const probe_words[];

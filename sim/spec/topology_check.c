@@ -22,8 +22,7 @@ static struct pos place_of(const struct checker *c, const struct ynode *m,
 	return n ? n->pos : m ? m->pos : c->root->pos;
 }
 
-/* ---- prefixes --------------------------------------------------------------
- */
+/* ---- prefixes ----------------------------------------------------------- */
 
 static void check_overlaps6(const struct checker *c)
 {
@@ -91,8 +90,7 @@ static void check_prefixes(const struct checker *c)
 	check_overlaps4(c);
 }
 
-/* ---- nodes -----------------------------------------------------------------
- */
+/* ---- nodes -------------------------------------------------------------- */
 
 struct used_name {
 	const char *name, *what;
@@ -189,8 +187,7 @@ static void check_dns64(const struct checker *c)
 	}
 }
 
-/* ---- routing ---------------------------------------------------------------
- */
+/* ---- routing ------------------------------------------------------------ */
 
 static void check_whole(const struct checker *c, const struct ynode *routing,
 			const char *key, double ns)
@@ -216,8 +213,7 @@ static void check_routing(const struct checker *c)
 			  "`spf-max` must not be below `spf-holdtime`");
 }
 
-/* ---- servers ---------------------------------------------------------------
- */
+/* ---- servers ------------------------------------------------------------ */
 
 static bool is_unicast4(struct in_addr a)
 {
@@ -276,8 +272,7 @@ static void check_server(const struct checker *c, const struct name_spec *n)
 	}
 }
 
-/* ---- links -----------------------------------------------------------------
- */
+/* ---- links -------------------------------------------------------------- */
 
 static void check_link(const struct checker *c, const struct link_spec *l)
 {

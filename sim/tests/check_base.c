@@ -6,10 +6,8 @@
 #include "../../xlat/base/err.h"
 #include "../../xlat/base/file.h"
 #include "../../xlat/base/log.h"
-#include "../../xlat/base/loop.h"
 #include "../../xlat/base/rng.h"
 #include "../../xlat/base/units.h"
-#include "../../xlat/base/yaml.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -21,13 +19,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- addr ------------------------------------------------------------------
- */
+/* ---- addr --------------------------------------------------------------- */
 
 START_TEST(prefixes_parse_and_format)
 {
@@ -179,8 +175,7 @@ START_TEST(addresses)
 }
 END_TEST
 
-/* ---- arena -----------------------------------------------------------------
- */
+/* ---- arena -------------------------------------------------------------- */
 
 START_TEST(arena_gives_zeroed_aligned_memory)
 {
@@ -223,8 +218,7 @@ START_TEST(arena_arrays_grow)
 }
 END_TEST
 
-/* ---- diag ------------------------------------------------------------------
- */
+/* ---- diag --------------------------------------------------------------- */
 
 START_TEST(diags_print_by_place)
 {
@@ -284,8 +278,7 @@ START_TEST(suggestions)
 }
 END_TEST
 
-/* ---- err -------------------------------------------------------------------
- */
+/* ---- err ---------------------------------------------------------------- */
 
 START_TEST(errors)
 {
@@ -309,8 +302,7 @@ START_TEST(errors)
 }
 END_TEST
 
-/* ---- file ------------------------------------------------------------------
- */
+/* ---- file --------------------------------------------------------------- */
 
 static char dir[64];
 
@@ -452,8 +444,7 @@ START_TEST(trees_end_at_mounts)
 }
 END_TEST
 
-/* ---- log -------------------------------------------------------------------
- */
+/* ---- log ---------------------------------------------------------------- */
 
 START_TEST(log_lines)
 {
@@ -486,251 +477,7 @@ START_TEST(log_lines)
 }
 END_TEST
 
-/* ---- loop ------------------------------------------------------------------
- */
-
-struct seen {
-	struct loop *l;
-	int order[100], n, want;
-	struct loop_source *victim, *self;
-	int fd;
-};
-
-static struct mono in_ms(int64_t ms)
-{
-	return mono_add(clock_now(), ms * NS_PER_MS);
-}
-
-static bool enough(void *arg)
-{
-	struct seen *s = arg;
-
-	return s->n >= s->want;
-}
-
-struct tick {
-	struct seen *s;
-	int number;
-	struct mono due;
-};
-
-static void on_tick(void *arg, struct mono due)
-{
-	struct tick *t = arg;
-
-	ck_assert(!mono_before(clock_now(), t->due));
-	ck_assert_int_eq(due.ns, t->due.ns);
-	t->s->order[t->s->n++] = t->number;
-}
-
-START_TEST(timers_fire_in_order)
-{
-	struct loop *l = loop_new();
-	struct seen s = {.l = l, .want = 50};
-	struct tick t[50];
-	struct mono base = in_ms(5);
-	struct rng r;
-
-	rng_init(&r, 7);
-	for (int i = 0; i < 50; i++) {
-		/* pairs share a time: they keep the order of adding */
-		t[i] = (struct tick){&s, i,
-				     mono_add(base, (i * 7 % 25) * 100000)};
-		ck_assert_ptr_nonnull(
-			loop_add_timer(l, t[i].due, on_tick, &t[i]));
-	}
-	ck_assert_int_eq(loop_run_until(l, enough, &s, in_ms(2000)), 0);
-	for (int i = 1; i < 50; i++) {
-		const struct tick *a = &t[s.order[i - 1]];
-		const struct tick *b = &t[s.order[i]];
-
-		ck_assert(a->due.ns < b->due.ns ||
-			  (a->due.ns == b->due.ns && a->number < b->number));
-	}
-	loop_free(l);
-}
-END_TEST
-
-START_TEST(deleted_timers_do_not_fire)
-{
-	struct loop *l = loop_new();
-	struct seen s = {.l = l, .want = 100};
-	struct loop_source *src[40];
-	struct tick t[40];
-
-	for (int i = 0; i < 40; i++) {
-		t[i] = (struct tick){&s, i, in_ms(1 + i * 13 % 40 / 10)};
-		src[i] = loop_add_timer(l, t[i].due, on_tick, &t[i]);
-	}
-	for (int i = 0; i < 40; i += 2)
-		loop_del(l, src[i]);
-	loop_del(l, NULL);
-	ck_assert_int_eq(loop_run_until(l, enough, &s, in_ms(20)), -ETIMEDOUT);
-	ck_assert_int_eq(s.n, 20);
-	for (int i = 0; i < s.n; i++)
-		ck_assert_int_eq(s.order[i] % 2, 1);
-	loop_free(l);
-}
-END_TEST
-
-static void on_byte(void *arg, uint32_t events)
-{
-	struct seen *s = arg;
-	char c;
-
-	ck_assert(events & EPOLLIN);
-	ck_assert_int_eq(read(s->fd, &c, 1), 1);
-	s->order[s->n++] = c;
-}
-
-START_TEST(descriptors_are_level_triggered)
-{
-	struct loop *l = loop_new();
-	struct seen s = {.l = l, .want = 3};
-	int fds[2];
-
-	ck_assert_int_eq(pipe(fds), 0);
-	s.fd = fds[0];
-	ck_assert_int_eq(write(fds[1], "abc", 3), 3);
-	ck_assert_ptr_nonnull(loop_add_fd(l, fds[0], EPOLLIN, on_byte, &s));
-	ck_assert_ptr_null(loop_add_fd(l, fds[0], EPOLLIN, on_byte, &s));
-	ck_assert_int_eq(errno, EEXIST);
-	ck_assert_ptr_null(loop_add_fd(l, -1, EPOLLIN, on_byte, &s));
-	ck_assert_int_eq(errno, EBADF);
-	ck_assert_int_eq(loop_run_until(l, enough, &s, in_ms(1000)), 0);
-	ck_assert_int_eq(s.order[0], 'a');
-	ck_assert_int_eq(s.order[2], 'c');
-	ck_assert_int_eq(loop_run_until(l, NULL, NULL, in_ms(5)), -ETIMEDOUT);
-	loop_free(l);
-	close(fds[0]);
-	close(fds[1]);
-}
-END_TEST
-
-/* Deletes another ready source and itself, twice. */
-static void on_delete(void *arg, uint32_t events)
-{
-	struct seen *s = arg;
-
-	(void)events;
-	s->n++;
-	loop_del(s->l, s->victim);
-	s->victim = NULL;
-	loop_del(s->l, s->self);
-	loop_del(s->l, s->self);
-}
-
-START_TEST(sources_deleted_inside_callbacks)
-{
-	struct loop *l = loop_new();
-	struct seen a = {.l = l}, b = {.l = l};
-	int x[2], y[2];
-
-	ck_assert_int_eq(pipe(x) | pipe(y), 0);
-	ck_assert_int_eq(write(x[1], "1", 1) + write(y[1], "2", 1), 2);
-	a.self = b.victim = loop_add_fd(l, x[0], EPOLLIN, on_delete, &a);
-	b.self = a.victim = loop_add_fd(l, y[0], EPOLLIN, on_delete, &b);
-	/* whichever comes first ends the other */
-	ck_assert_int_eq(loop_run_until(l, NULL, NULL, in_ms(10)), -ETIMEDOUT);
-	ck_assert_int_eq(a.n + b.n, 1);
-	loop_free(l);
-	close(x[0]);
-	close(x[1]);
-	close(y[0]);
-	close(y[1]);
-}
-END_TEST
-
-/* A descriptor closed too early, alive in a copy, reaches no stale source. */
-START_TEST(closed_descriptors_reach_nobody)
-{
-	struct loop *l = loop_new();
-	struct seen s = {.l = l, .want = 1};
-	struct loop_source *src;
-	int fds[2], copy;
-
-	ck_assert_int_eq(pipe(fds), 0);
-	copy = dup(fds[0]);
-	src = loop_add_fd(l, fds[0], EPOLLIN, on_byte, &s);
-	close(fds[0]);
-	loop_del(l, src);
-	ck_assert_int_eq(write(fds[1], "x", 1), 1);
-	ck_assert_int_eq(loop_run_until(l, enough, &s, in_ms(5)), -ETIMEDOUT);
-	ck_assert_int_eq(s.n, 0);
-	loop_free(l);
-	close(copy);
-	close(fds[1]);
-}
-END_TEST
-
-static void on_nested(void *arg, struct mono due)
-{
-	struct seen *s = arg;
-
-	(void)due;
-	s->order[0] = loop_run_until(s->l, enough, s, in_ms(1000));
-}
-
-START_TEST(loops_nest)
-{
-	struct loop *l = loop_new();
-	struct seen s = {.l = l, .want = 1};
-	struct tick t = {&s, 42, in_ms(3)};
-
-	loop_add_timer(l, in_ms(1), on_nested, &s);
-	loop_add_timer(l, t.due, on_tick, &t);
-	ck_assert_int_eq(loop_run_until(l, enough, &s, in_ms(1000)), 0);
-	ck_assert_int_eq(s.order[0], 0);
-	loop_free(l);
-}
-END_TEST
-
-static void on_stop(void *arg, struct mono due)
-{
-	(void)due;
-	loop_stop(arg);
-}
-
-START_TEST(a_stopped_loop_stays_stopped)
-{
-	struct loop *l = loop_new();
-
-	loop_add_timer(l, in_ms(1), on_stop, l);
-	ck_assert_int_eq(loop_run(l), -EINTR);
-	ck_assert_int_eq(loop_run_until(l, NULL, NULL, in_ms(1000)), -EINTR);
-	loop_resume(l);
-	ck_assert_int_eq(loop_run_until(l, NULL, NULL, in_ms(1)), -ETIMEDOUT);
-	loop_free(l);
-}
-END_TEST
-
-static void on_again(void *arg, struct mono due)
-{
-	struct seen *s = arg;
-
-	loop_add_timer(s->l, due, on_again, s);
-}
-
-START_TEST(due_timers_do_not_starve_descriptors)
-{
-	struct loop *l = loop_new();
-	struct seen s = {.l = l, .want = 3};
-	int fds[2];
-
-	ck_assert_int_eq(pipe(fds), 0);
-	s.fd = fds[0];
-	ck_assert_int_eq(write(fds[1], "abc", 3), 3);
-	loop_add_fd(l, fds[0], EPOLLIN, on_byte, &s);
-	loop_add_timer(l, clock_now(), on_again, &s);
-	ck_assert_int_eq(loop_run_until(l, enough, &s, in_ms(1000)), 0);
-	loop_free(l);
-	close(fds[0]);
-	close(fds[1]);
-}
-END_TEST
-
-/* ---- rng -------------------------------------------------------------------
- */
+/* ---- rng ---------------------------------------------------------------- */
 
 START_TEST(rng_repeats)
 {
@@ -782,8 +529,7 @@ START_TEST(rng_is_even)
 }
 END_TEST
 
-/* ---- units -----------------------------------------------------------------
- */
+/* ---- units -------------------------------------------------------------- */
 
 START_TEST(units_good)
 {
@@ -929,334 +675,23 @@ START_TEST(units_as_people_write)
 }
 END_TEST
 
-/* ---- yaml ------------------------------------------------------------------
- */
-
-static struct arena *ya;
-static struct diags yd;
-
-static void yaml_setup(void)
-{
-	ya = arena_new();
-	diags_init(&yd);
-}
-
-static void yaml_teardown(void)
-{
-	diags_fini(&yd);
-	arena_free(ya);
-}
-
-static struct ynode *load(const char *text)
-{
-	return yaml_load_text("t.yaml", text, strlen(text), ya, &yd);
-}
-
-static void assert_diags(const char *want)
-{
-	char *text = NULL;
-	size_t len;
-	FILE *f = open_memstream(&text, &len);
-
-	diags_print(&yd, f);
-	fclose(f);
-	ck_assert_str_eq(text, want);
-	free(text);
-}
-
-START_TEST(yaml_tree)
-{
-	struct ynode *root = load("# comment\n"
-				  "a: 5ms\n"
-				  "b: [x, \"y z\", {c: d}]\n"
-				  "empty:\n");
-	struct ynode *b;
-
-	assert_diags("");
-	ck_assert_ptr_nonnull(root);
-	ck_assert_int_eq(root->kind, YNODE_MAP);
-	ck_assert_uint_eq(root->n, 3);
-	ck_assert_str_eq(yaml_get(root, "a")->text, "5ms");
-	ck_assert_uint_eq(yaml_get(root, "a")->pos.line, 2);
-	ck_assert_uint_eq(yaml_get(root, "a")->pos.column, 4);
-	ck_assert(!yaml_get(root, "a")->quoted);
-	b = yaml_get(root, "b");
-	ck_assert_int_eq(b->kind, YNODE_LIST);
-	ck_assert_uint_eq(b->n, 3);
-	ck_assert(b->items[1]->quoted);
-	ck_assert_str_eq(yaml_get(b->items[2], "c")->text, "d");
-	ck_assert_str_eq(yaml_get(root, "empty")->text, "");
-	ck_assert_ptr_null(yaml_get(root, "none"));
-	ck_assert_ptr_null(yaml_get(b, "c"));
-}
-END_TEST
-
-START_TEST(yaml_refuses_but_goes_on)
-{
-	struct ynode *root = load("a: 1\n"
-				  "b: &x 2\n"
-				  "a: 3\n"
-				  "c: !!int 4\n"
-				  "[k]: 5\n");
-
-	ck_assert_ptr_nonnull(root);
-	ck_assert_str_eq(yaml_get(root, "a")->text, "1");
-	assert_diags("t.yaml:2:4: anchors are not supported: &x\n"
-		     "t.yaml:3:1: `a` is given twice; first at line 1\n"
-		     "t.yaml:4:4: tags are not supported: "
-		     "tag:yaml.org,2002:int\n"
-		     "t.yaml:5:1: a key must be a word\n");
-}
-END_TEST
-
-START_TEST(yaml_gives_up)
-{
-	static const struct {
-		const char *text, *diag;
-	} cases[] = {
-		{"", "t.yaml: the file is empty\n"},
-		{"# only this\n", "t.yaml: the file is empty\n"},
-		{"a: &x 1\nb: *x\n",
-		 "t.yaml:1:4: anchors are not supported: &x\n"
-		 "t.yaml:2:4: aliases are not supported: *x\n"},
-		{"a: [1, 2\n",
-		 "t.yaml:2:1: did not find expected ',' or ']', while "
-		 "parsing a flow sequence that starts at line 1\n"},
-		{"a: b\nc: 'd\n",
-		 "t.yaml:3:1: found unexpected end of stream, while scanning a "
-		 "quoted scalar that starts at line 2\n"},
-		{"a: \x01\n",
-		 "t.yaml:1:4: not a text file: control characters are not "
-		 "allowed\n"},
-		{"ab: \xff\n",
-		 "t.yaml:1:5: not a text file: invalid leading UTF-8 octet\n"},
-	};
-
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		ck_assert_ptr_null(load(cases[i].text));
-		assert_diags(cases[i].diag);
-		diags_fini(&yd);
-		diags_init(&yd);
-	}
-}
-END_TEST
-
-START_TEST(yaml_one_document)
-{
-	ck_assert_ptr_nonnull(load("---\na: 1\n---\nb: 2\n"));
-	assert_diags("t.yaml:4:1: a second document begins here; a file holds "
-		     "one\n");
-}
-END_TEST
-
-START_TEST(yaml_limits)
-{
-	char deep[100], *big = malloc((1 << 20) + 2);
-	char *many = malloc(4097 * 2 + 3);
-
-	memset(deep, '[', sizeof(deep));
-	deep[sizeof(deep) - 1] = '\0';
-	ck_assert_ptr_null(load(deep));
-	assert_diags("t.yaml:1:33: nested deeper than 32\n");
-	diags_fini(&yd);
-	diags_init(&yd);
-	memset(big, 'x', (1 << 20) + 1);
-	big[(1 << 20) + 1] = '\0';
-	ck_assert_ptr_null(load(big));
-	assert_diags("t.yaml: longer than 1 MiB\n");
-	diags_fini(&yd);
-	diags_init(&yd);
-	strcpy(many, "[");
-	for (int i = 0; i < 4097; i++)
-		memcpy(many + 1 + 2 * i, "1,", 3);
-	memcpy(many + 1 + 2 * 4097, "]", 2);
-	ck_assert_ptr_null(load(many));
-	assert_diags("t.yaml:1:1: more than 4096 entries\n");
-	free(big);
-	free(many);
-}
-END_TEST
-
-START_TEST(yaml_files)
-{
-	struct err e;
-
-	ck_assert_int_eq(file_write(in_dir("x.yaml"), "a: 1\n", 5, &e), 0);
-	ck_assert_ptr_nonnull(yaml_load_file(in_dir("x.yaml"), ya, &yd));
-	ck_assert_uint_eq(yd.n, 0);
-	ck_assert_ptr_null(yaml_load_file(in_dir("none.yaml"), ya, &yd));
-	ck_assert_ptr_nonnull(strstr(yd.v[0].text, "No such file"));
-	ck_assert_ptr_null(yaml_load_file(dir, ya, &yd));
-	ck_assert_ptr_nonnull(strstr(yd.v[1].text, "is a directory"));
-	ck_assert_ptr_null(yaml_load_file("/dev/zero", ya, &yd));
-	ck_assert_ptr_nonnull(strstr(yd.v[2].text, "not a regular file"));
-}
-END_TEST
-
-struct sample {
-	const char *text, *name;
-	int64_t whole;
-	double delay, share;
-	bool flag;
-	int word;
-	struct prefix4 p4;
-	struct prefix6 p6;
-	struct addr addr;
-	struct ynode *node;
-};
-
-static const char *const words[] = {"on", "off", NULL};
-
-#define AT(member) .offset = offsetof(struct sample, member)
-
-static const struct yfield sample_fields[] = {
-	{.key = "text", .type = YF_STRING, AT(text), .required = true},
-	{.key = "name", .type = YF_NAME, AT(name)},
-	{.key = "whole", .type = YF_INT, AT(whole), .min = 1, .max = 250},
-	{.key = "delay", .type = YF_QUANTITY, AT(delay), .unit = UNIT_TIME},
-	{.key = "share",
-	 .type = YF_QUANTITY,
-	 AT(share),
-	 .unit = UNIT_RATIO,
-	 .min = 0,
-	 .max = 1},
-	{.key = "flag", .type = YF_BOOL, AT(flag)},
-	{.key = "word", .type = YF_ENUM, AT(word), .words = words},
-	{.key = "p4", .type = YF_PREFIX4, AT(p4)},
-	{.key = "p6", .type = YF_PREFIX6, AT(p6)},
-	{.key = "addr", .type = YF_ADDR, AT(addr)},
-	{.key = "node", .type = YF_NODE, AT(node)},
-	{0},
-};
-
-START_TEST(yaml_maps_become_structs)
-{
-	struct sample s = {.whole = 7};
-	struct ynode *m = load("{text: \"a b\", name: plat-1, delay: 3ms, "
-			       "share: 0.1%, flag: true, word: off,\n"
-			       " p4: 192.0.2.0/28, p6: 2001:db8::/36, "
-			       "addr: 2001:db8::1, node: [1]}\n");
-
-	ck_assert_uint_eq(
-		yaml_read_map(m, "sample", sample_fields, &s, ya, &yd), 0);
-	ck_assert_str_eq(s.text, "a b");
-	ck_assert_str_eq(s.name, "plat-1");
-	ck_assert_int_eq(s.whole, 7);
-	ck_assert(s.delay == 3e6 && s.share == 0.001 && s.flag);
-	ck_assert_int_eq(s.word, 1);
-	ck_assert_uint_eq(s.p4.len, 28);
-	ck_assert_uint_eq(s.p6.len, 36);
-	ck_assert_int_eq(s.addr.family, AF_INET6);
-	ck_assert_int_eq(s.node->kind, YNODE_LIST);
-}
-END_TEST
-
-START_TEST(yaml_maps_with_every_fault)
-{
-	struct sample s = {0};
-	struct ynode *m = load("name: Plat\n"
-			       "whole: 251\n"
-			       "delay: 3\n"
-			       "share: 101%\n"
-			       "flag: yes\n"
-			       "word: offf\n"
-			       "p4: 192.0.2.1/28\n"
-			       "p6: 192.0.2.0/28\n"
-			       "addr: nowhere\n"
-			       "nmae: x\n"
-			       "zzzzz: x\n");
-	size_t n = yaml_read_map(m, "sample", sample_fields, &s, ya, &yd);
-
-	ck_assert_uint_eq(n, 12);
-	assert_diags(
-		"t.yaml:1:1: sample lacks `text`\n"
-		"t.yaml:1:7: `name: Plat`: a name of up to 11 lower-case "
-		"letters, digits and hyphens, letter first, is expected\n"
-		"t.yaml:2:8: `whole: 251`: a whole number from 1 to 250 is "
-		"expected\n"
-		"t.yaml:3:8: `delay: 3`: a time such as 5ms is expected\n"
-		"t.yaml:4:8: `share: 101%`: a share such as 0.1% from 0% to "
-		"100% is expected\n"
-		"t.yaml:5:7: `flag: yes`: true or false is expected\n"
-		"t.yaml:6:7: unknown value of `word`: `offf`; did you mean "
-		"`off`?\n"
-		"t.yaml:7:5: `p4: 192.0.2.1/28`: a prefix without host bits "
-		"is expected\n"
-		"t.yaml:8:5: `p6: 192.0.2.0/28`: an IPv6 prefix such as "
-		"2001:db8::/36 is expected\n"
-		"t.yaml:9:7: `addr: nowhere`: an IPv4 or IPv6 address is "
-		"expected\n"
-		"t.yaml:10:1: unknown key in sample: `nmae`; did you mean "
-		"`name`?\n"
-		"t.yaml:11:1: unknown key in sample: `zzzzz`; expected text, "
-		"name, whole, delay, share, flag, word, p4, p6, addr or "
-		"node\n");
-}
-END_TEST
-
-START_TEST(yaml_wrong_shapes)
-{
-	struct sample s = {0};
-
-	yaml_read_map(load("[1]"), "sample", sample_fields, &s, ya, &yd);
-	yaml_read_map(load("text: [1]\nname:\nwhole: -0x1"), "sample",
-		      sample_fields, &s, ya, &yd);
-	assert_diags("t.yaml:1:1: sample is a list; a map of keys is "
-		     "expected\n"
-		     "t.yaml:1:7: `text` is a list; a word is expected\n"
-		     "t.yaml:2:6: `name` has no value\n"
-		     "t.yaml:3:8: `whole: -0x1`: a whole number from 1 to 250 "
-		     "is expected\n");
-}
-END_TEST
-
-START_TEST(names)
-{
-	ck_assert(yaml_is_name("plat1", 11));
-	ck_assert(yaml_is_name("a", 11));
-	ck_assert(yaml_is_name("abcdefghijk", 11));
-	ck_assert(!yaml_is_name("abcdefghijkl", 11));
-	ck_assert(!yaml_is_name("", 11));
-	ck_assert(!yaml_is_name("1a", 11));
-	ck_assert(!yaml_is_name("a_b", 11));
-	ck_assert(!yaml_is_name("a-", 11));
-	ck_assert(!yaml_is_name("Plat", 11));
-}
-END_TEST
-
-/* ----------------------------------------------------------------------------
- */
+/* ------------------------------------------------------------------------- */
 
 static void add_case(Suite *s, const char *name, const TTest *const *tests,
-		     size_t n, void (*setup)(void), void (*teardown)(void))
+		     void (*setup)(void), void (*teardown)(void))
 {
 	TCase *tc = tcase_create(name);
 
 	if (setup)
 		tcase_add_checked_fixture(tc, setup, teardown);
-	for (size_t i = 0; i < n; i++)
-		tcase_add_test(tc, tests[i]);
+	for (; *tests; tests++)
+		tcase_add_test(tc, *tests);
 	suite_add_tcase(s, tc);
 }
 
 #define ADD(name, setup, teardown, ...)                                        \
-	do {                                                                   \
-		const TTest *const tests_[] = {__VA_ARGS__};                   \
-		add_case(s, name, tests_, sizeof(tests_) / sizeof(*tests_),    \
-			 setup, teardown);                                     \
-	} while (0)
-
-static void setup_both(void)
-{
-	make_dir();
-	yaml_setup();
-}
-
-static void teardown_both(void)
-{
-	yaml_teardown();
-	remove_dir();
-}
+	add_case(s, name, (const TTest *const[]){__VA_ARGS__, NULL}, setup,    \
+		 teardown)
 
 int main(void)
 {
@@ -1275,18 +710,8 @@ int main(void)
 	if (geteuid() == 0)
 		ADD("mounts", make_dir, remove_dir, trees_end_at_mounts);
 	ADD("log", NULL, NULL, log_lines);
-	ADD("loop", NULL, NULL, timers_fire_in_order,
-	    deleted_timers_do_not_fire, descriptors_are_level_triggered,
-	    sources_deleted_inside_callbacks, closed_descriptors_reach_nobody,
-	    loops_nest, a_stopped_loop_stays_stopped,
-	    due_timers_do_not_starve_descriptors);
 	ADD("rng", NULL, NULL, rng_repeats, rng_is_xoshiro, rng_is_even);
 	ADD("units", NULL, NULL, units_good, units_bad, units_as_people_write);
-	ADD("yaml", yaml_setup, yaml_teardown, yaml_tree,
-	    yaml_refuses_but_goes_on, yaml_gives_up, yaml_one_document,
-	    yaml_limits, yaml_maps_become_structs, yaml_maps_with_every_fault,
-	    yaml_wrong_shapes, names);
-	ADD("yaml files", setup_both, teardown_both, yaml_files);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);

@@ -67,8 +67,7 @@ static const char *write_temp(const char *name, const char *text)
 	return path[next];
 }
 
-/* ---- what is shipped -------------------------------------------------------
- */
+/* ---- what is shipped ---------------------------------------------------- */
 
 START_TEST(topology_of_wisp_pair)
 {
@@ -197,8 +196,7 @@ START_TEST(everything_shipped_loads)
 }
 END_TEST
 
-/* ---- what the shipped files do not use -------------------------------------
- */
+/* ---- what the shipped files do not use ---------------------------------- */
 
 static const char full_topology[] =
 	"prefixes:\n"
@@ -366,8 +364,7 @@ START_TEST(durations_predicted)
 }
 END_TEST
 
-/* ---- the catalogue ---------------------------------------------------------
- */
+/* ---- the catalogue ------------------------------------------------------ */
 
 static void check_metrics(const struct metric_def *defs)
 {
@@ -397,8 +394,7 @@ START_TEST(catalogue_is_sound)
 }
 END_TEST
 
-/* ---- bad files -------------------------------------------------------------
- */
+/* ---- bad files ---------------------------------------------------------- */
 
 static void load_any(const char *path)
 {
@@ -472,8 +468,7 @@ START_TEST(things_that_are_no_files)
 }
 END_TEST
 
-/* ---- damaged files ---------------------------------------------------------
- */
+/* ---- damaged files ------------------------------------------------------ */
 
 /* Cut, repeat, change or swap something; returns the new length. */
 static size_t damage(struct rng *r, char *text, size_t len, size_t room)
@@ -570,8 +565,7 @@ START_TEST(damaged_full_files_do_not_crash)
 }
 END_TEST
 
-/* ---- the manual ------------------------------------------------------------
- */
+/* ---- the manual --------------------------------------------------------- */
 
 static char *manual;
 
@@ -616,16 +610,18 @@ static void assert_metrics(const struct metric_def *m)
 START_TEST(the_manual_knows_every_word)
 {
 	static const struct yfield *const tables[] = {
-		topology_fields, prefix_fields,	  plat_fields,
-		dns64_fields,	 routing_fields,  tower_fields,
-		homes_fields,	 internet_fields, profile_fields,
-		offload_fields,	 scenario_fields, expect_fields,
-		capture_fields};
+		topology_fields, prefix_fields,
+		plat_fields,	 dns64_fields,
+		routing_fields,	 tower_fields,
+		homes_fields,	 internet_fields,
+		profile_fields,	 offload_fields,
+		scenario_fields, expect_fields,
+		capture_fields,	 NULL};
 	struct err e;
 
 	manual = file_read("man/scenario.5", NULL, &e);
 	ck_assert_msg(manual != NULL, "%s", e.text);
-	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
+	for (size_t i = 0; tables[i]; i++)
 		assert_fields(tables[i]);
 	for (const struct kind_field *f = probe_fields; f->f.key; f++)
 		assert_fields((struct yfield[]){f->f, {0}});

@@ -87,24 +87,24 @@ static int write_all(int fd, const char *data, size_t len)
 	return 0;
 }
 
-/* A file beside @path that was not there before; its name goes to @temp. */
+/* A new file beside @path; its name goes to @temp. -1 with errno. */
 static int open_temp(const char *path, char **temp)
 {
-	int code = EEXIST;
-
-	for (int i = 0; i < 100 && code == EEXIST; i++) {
-		int fd;
+	for (int i = 0; i < 100; i++) {
+		int fd, code;
 
 		if (asprintf(temp, "%s.%d-%d.tmp", path, (int)getpid(), i) < 0)
-			return -ENOMEM;
+			break;
 		fd = open(*temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 		if (fd >= 0)
 			return fd;
-		code = errno > 0 ? errno : EIO;
+		code = errno;
 		free(*temp);
-		*temp = NULL;
+		errno = code;
+		if (code != EEXIST)
+			break;
 	}
-	return -code;
+	return -1;
 }
 
 int file_write(const char *path, const void *data, size_t len, struct err *e)
@@ -114,7 +114,7 @@ int file_write(const char *path, const void *data, size_t len, struct err *e)
 
 	fd = open_temp(path, &temp);
 	if (fd < 0)
-		return fail(e, -fd, path, "written");
+		return fail(e, errno, path, "written");
 	ret = write_all(fd, data, len);
 	if (close(fd) && !ret)
 		ret = -errno;
@@ -186,8 +186,7 @@ int file_mkdirs(const char *path, struct err *e)
 	return ret;
 }
 
-/* ---- removing a tree ------------------------------------------------------
- */
+/* ---- removing a tree ---------------------------------------------------- */
 
 /* Open directory @name without following links or entering a mount. */
 static int open_below(int dir, const char *name)

@@ -59,8 +59,7 @@ struct loop {
 	size_t n_heap, heap_size;
 };
 
-/* ---- timers: a binary heap ------------------------------------------------
- */
+/* ---- timers: a binary heap ---------------------------------------------- */
 
 static bool earlier(const struct loop_source *a, const struct loop_source *b)
 {
@@ -133,8 +132,7 @@ static void heap_del(struct loop *l, struct loop_source *s)
 	heap_down(l, last);
 }
 
-/* ---- life -----------------------------------------------------------------
- */
+/* ---- life --------------------------------------------------------------- */
 
 struct loop *loop_new(void)
 {
@@ -175,8 +173,7 @@ void loop_free(struct loop *l)
 	free(l);
 }
 
-/* ---- sources --------------------------------------------------------------
- */
+/* ---- sources ------------------------------------------------------------ */
 
 static int make_room(struct loop *l, int fd)
 {
@@ -276,8 +273,7 @@ void loop_del(struct loop *l, struct loop_source *s)
 		free(s);
 }
 
-/* ---- dispatching ----------------------------------------------------------
- */
+/* ---- dispatching -------------------------------------------------------- */
 
 static void arm(struct loop *l, int64_t wake_ns)
 {

@@ -97,8 +97,7 @@ static bool next_event(struct reader *r, yaml_event_t *ev)
 	return false;
 }
 
-/* ---- building the tree ----------------------------------------------------
- */
+/* ---- building the tree -------------------------------------------------- */
 
 static struct ynode *read_node(struct reader *r, yaml_event_t *ev,
 			       unsigned int depth);

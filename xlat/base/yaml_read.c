@@ -77,8 +77,7 @@ static bool has_control(const char *s)
 	return false;
 }
 
-/* ---- one field ------------------------------------------------------------
- */
+/* ---- one field ---------------------------------------------------------- */
 
 struct target {
 	const struct yfield *f;
@@ -246,8 +245,7 @@ static void read_field(const struct target *t, struct ynode *value)
 		read_scalar_field(t);
 }
 
-/* ---- a map ----------------------------------------------------------------
- */
+/* ---- a map -------------------------------------------------------------- */
 
 static const struct yfield *find_field(const struct yfield *fields,
 				       const char *key)
