@@ -39,7 +39,8 @@ world_SRCS := world names node mounts proc netlink link addr route verify \
 engine_SRCS := engine start util ask nlroute relay bind9 bind9_auth bind9_dns64 \
 	frr xlatd
 relay_SRCS := relay config control path port pool impair segment hist
-probe_SRCS :=
+probe_SRCS := capture capture_node dns dns_msg dns_node iperf3 node_args ping \
+	ping_node probe throughput transfer transfer_score
 timeline_SRCS := timeline events await
 score_SRCS := outage score stats
 report_SRCS := cards facts html json junit progress style svg table text

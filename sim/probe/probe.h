@@ -13,9 +13,9 @@ struct probe; /* a measurement under way */
 
 /* A destination worked out: the node that owns it and how it is reached. */
 struct probe_target {
-	int node;		/* -1: not one of ours (e.g. 64:ff9b:: literal) */
-	const char *text;	/* what the client is given: name or literal */
-	int family;		/* 0: whatever the name resolves to */
+	int node;	  /* -1: not one of ours (e.g. 64:ff9b:: literal) */
+	const char *text; /* what the client is given: name or literal */
+	int family;	  /* 0: whatever the name resolves to */
 };
 
 /* probe_resolve - @to is a name, an address literal or a node's name. */

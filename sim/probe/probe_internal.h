@@ -19,7 +19,8 @@ struct probe_ops {
 	 * may be left running. Returns 0 or -errno.
 	 */
 	int (*start)(struct probe *p, struct err *e);
-	/* flowing - as probe_flowing(); NULL: true from the start */
+	/* flowing - as probe_flowing(); NULL: true from the start. Not
+	 * called before `start` has set priv. */
 	bool (*flowing)(const struct probe *p);
 	/*
 	 * finish - read the raw output and set metrics, summary and series.
@@ -32,11 +33,14 @@ struct probe_ops {
 
 struct probe_child {
 	struct probe *probe;
-	struct proc *proc; /* NULL: given back */
+	struct proc *proc; /* NULL: the place is free */
 	int node;
 	const char *out; /* path of its standard output */
 	const char *log; /* path of its standard error */
 	void (*ended)(struct probe *p, struct probe_child *c, int wstatus);
+	bool in_callback; /* `ended` is running: must not be freed */
+	bool released;	  /* its place may be used again */
+	void *arg;	  /* the kind's */
 };
 
 struct probe {
@@ -52,6 +56,7 @@ struct probe {
 	struct mono stop_at;	    /* end, also for measures without for_ns */
 	struct mono deadline;	    /* killed after that */
 	bool done;		    /* set by the kind; stays */
+	bool over;		    /* probe_finish has begun: no callbacks */
 	const char *why;	    /* what broke; NULL while all is well */
 	struct probe_child children[PROBE_MAX_CHILDREN];
 	size_t n_children;
@@ -75,6 +80,9 @@ probe_spawn(struct probe *p, int node, const char *const *argv, const char *tag,
 	    struct err *e);
 #define PROBE_SELF "/proc/self/exe"
 
+/* probe_release - @c's output has been read; once ended, it is forgotten. */
+void probe_release(struct probe_child *c);
+
 /* probe_break - the probe is over, and this is why (the first reason stays) */
 void probe_break(struct probe *p, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -87,6 +95,16 @@ const char *probe_raw_file(const struct probe *p, const char *path);
 
 /* probe_length_ns - length of the traffic: for_ns, or what stop_at leaves */
 int64_t probe_length_ns(const struct probe *p);
+
+/*
+ * probe_resolve_family - probe_resolve for a measure that wants @family (0, 4
+ * or 6): a node's name becomes its address of that family.
+ */
+int probe_resolve_family(const struct plan *p, const char *to, int family,
+			 struct probe_target *t, struct err *e);
+
+/* probe_family_word - "0", "4" or "6": what halves inside nodes are given. */
+const char *probe_family_word(const struct probe *p);
 
 /* ---- kinds -----------------------------------------------------------------
  */
