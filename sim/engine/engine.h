@@ -15,8 +15,8 @@
 struct engine; /* an engine at work in a node */
 
 struct engine_ops {
-	const char *name;	/* "bind9" */
-	unsigned int roles;	/* bits 1 << enum daemon_role */
+	const char *name;   /* "bind9" */
+	unsigned int roles; /* bits 1 << enum daemon_role */
 
 	/*
 	 * available - can this host run it?
@@ -29,12 +29,15 @@ struct engine_ops {
 	int (*configure)(struct engine *en, struct err *e);
 	/* start - spawn. The engine need not be ready on return. */
 	int (*start)(struct engine *en, struct err *e);
-	/* ready - wait (on observations, never on time) until it serves. */
+	/* ready - wait (on observations, never on time) until it serves.
+	 * NULL: as soon as what start() set going has come to its end. */
 	int (*ready)(struct engine *en, struct mono deadline, struct err *e);
 	/* counters - a JSON object, or NULL when it has none. New reference. */
 	json_t *(*counters)(struct engine *en);
 	/* stop - end it kindly. NULL: SIGTERM to all its processes. */
 	void (*stop)(struct engine *en);
+	/* fini - free what configure() put into @state; may be NULL. */
+	void (*fini)(struct engine *en);
 	/* set_cost - routing only: OSPF cost of an interface, both families */
 	int (*set_cost)(struct engine *en, const char *iface, int64_t cost,
 			struct err *e);
@@ -48,8 +51,15 @@ struct engine {
 	const struct plan_daemon *daemon;
 	struct proc *procs[ENGINE_MAX_PROCS]; /* [0] is the main one */
 	size_t n_procs;
-	bool expected_down;	/* an event ended it; else an exit is a fault */
-	char fault[160];	/* how it ended unexpectedly; "" if it did not */
+	bool expected_down; /* an event ended it; else an exit is a fault */
+	char fault[160];    /* how it ended unexpectedly; "" if it did not */
+	/* of this folder: see engine_internal.h */
+	const char *programs[ENGINE_MAX_PROCS];
+	struct engines *all;
+	struct loop_source *timer;
+	bool (*step)(struct engine *en);
+	bool serving;
+	void *state;
 };
 
 /* engine_find - by name and role; NULL when there is none. */
@@ -71,9 +81,9 @@ struct engines; /* all daemons of a world */
  * pool6 at access and border, DNS answers at a home).
  * @on_step: progress, may be NULL. On failure everything is stopped again.
  */
-int engines_start(struct world *w,
-		  void (*on_step)(void *arg, const char *text), void *arg,
-		  struct mono deadline, struct engines **out, struct err *e);
+int engines_start(struct world *w, void (*on_step)(void *arg, const char *text),
+		  void *arg, struct mono deadline, struct engines **out,
+		  struct err *e);
 /* engines_stop - in reverse order. NULL is fine. Call before teardown. */
 void engines_stop(struct engines *es);
 /* engines_get - the engine of @role at @node, or NULL. */

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One question from a node's own socket, repeated until it is answered: what
+ * a subscriber would notice first. Not a measurement: probes do those.
+ */
+#include "engine_internal.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/ip_icmp.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define AGAIN_NS     (200 * NS_PER_MS)
+#define DNS_PORT     53
+#define DNS_ID	     0x5853
+#define DNS_HEAD     12
+#define DNS_MAX_NAME 255
+
+struct question {
+	struct world *world;
+	int fd, domain, type, protocol;
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} to;
+	socklen_t to_len;
+	uint8_t text[DNS_HEAD + DNS_MAX_NAME + 5];
+	size_t len;
+	/* is this the answer? Notes in @reply what was wrong with it */
+	bool (*answers)(struct question *q, const uint8_t *buf, size_t n);
+	bool answered;
+	const char *reply;
+	struct loop_source *source, *timer;
+};
+
+static int open_inside(void *arg)
+{
+	struct question *q = arg;
+
+	q->fd = socket(q->domain, q->type | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		       q->protocol);
+	return q->fd < 0 ? -errno : 0;
+}
+
+static void on_answer(void *arg, uint32_t events)
+{
+	struct question *q = arg;
+	uint8_t buf[2048];
+	ssize_t n;
+
+	(void)events;
+	/* an ICMP error shows as an error here: asked again by the timer */
+	while ((n = recv(q->fd, buf, sizeof(buf), 0)) >= 0)
+		if (q->answers(q, buf, (size_t)n))
+			q->answered = true;
+}
+
+static void ask_again(void *arg, struct mono due)
+{
+	struct question *q = arg;
+
+	(void)due;
+	/* no route yet, full queue: the next one may fare better */
+	(void)!sendto(q->fd, q->text, q->len, 0, &q->to.sa, q->to_len);
+	q->timer =
+		loop_add_timer(world_loop(q->world),
+			       mono_add(clock_now(), AGAIN_NS), ask_again, q);
+}
+
+static bool is_answered(void *arg)
+{
+	return ((struct question *)arg)->answered;
+}
+
+static int ask(struct question *q, int node, struct mono deadline,
+	       struct err *e)
+{
+	struct loop *l = world_loop(q->world);
+	int ret = world_enter(q->world, node, open_inside, q, e);
+
+	if (ret)
+		return err_set(e, -ret, "node %s: socket: %s",
+			       world_plan(q->world)->nodes[node].name,
+			       strerror(-ret));
+	q->source = loop_add_fd(l, q->fd, EPOLLIN, on_answer, q);
+	if (!q->source) {
+		close(q->fd);
+		return err_set(e, errno, "loop: %s", strerror(errno));
+	}
+	ask_again(q, clock_now());
+	ret = loop_run_until(l, is_answered, q, deadline);
+	loop_del(l, q->source);
+	loop_del(l, q->timer);
+	close(q->fd);
+	return ret == -EINTR ? err_set(e, EINTR, "interrupted") : ret;
+}
+
+/* ---- DNS -------------------------------------------------------------------
+ */
+
+static uint16_t get16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static bool dns_answers(struct question *q, const uint8_t *buf, size_t n)
+{
+	static const char *const rcodes[] = {"no record", "FORMERR", "SERVFAIL",
+					     "NXDOMAIN",  "NOTIMP",  "REFUSED"};
+	uint8_t rcode;
+
+	if (n < DNS_HEAD || get16(buf) != DNS_ID || !(buf[2] & 0x80))
+		return false;
+	rcode = buf[3] & 15;
+	q->reply = rcode < 6 ? rcodes[rcode] : "an error";
+	return !rcode && get16(buf + 6);
+}
+
+/* RFC 1035 section 4.1: recursion desired, one question. */
+static int put_question(struct question *q, const char *name, uint16_t type)
+{
+	uint8_t *p = q->text + DNS_HEAD;
+	size_t label;
+
+	q->text[0] = DNS_ID >> 8;
+	q->text[1] = DNS_ID & 255;
+	q->text[2] = 1; /* RD */
+	q->text[5] = 1; /* QDCOUNT */
+	if (strlen(name) >= DNS_MAX_NAME)
+		return -ENAMETOOLONG;
+	while (*name && strcmp(name, ".")) {
+		label = strcspn(name, ".");
+		if (!label || label > 63)
+			return -EINVAL;
+		*p++ = (uint8_t)label;
+		memcpy(p, name, label);
+		p += label;
+		name += label + (name[label] == '.');
+	}
+	*p++ = 0;
+	*p++ = (uint8_t)(type >> 8);
+	*p++ = (uint8_t)type;
+	*p++ = 0;
+	*p++ = 1; /* IN */
+	q->len = (size_t)(p - q->text);
+	return 0;
+}
+
+int ask_dns(struct world *w, int node, const struct in6_addr *server,
+	    const char *name, uint16_t type, struct mono deadline,
+	    struct err *e)
+{
+	struct question q = {.world = w,
+			     .domain = AF_INET6,
+			     .type = SOCK_DGRAM,
+			     .to.in6 = {.sin6_family = AF_INET6,
+					.sin6_port = htons(DNS_PORT),
+					.sin6_addr = *server},
+			     .to_len = sizeof(q.to.in6),
+			     .answers = dns_answers};
+	char text[ADDR_TEXT_LEN];
+	int ret = put_question(&q, name, type);
+
+	if (ret)
+		return err_set(e, -ret, "'%s' is no domain name", name);
+	ret = ask(&q, node, deadline, e);
+	if (ret == -ETIMEDOUT)
+		err_set(e, ETIMEDOUT, "name server %s gives %s %s for %s",
+			in6_format(server, text),
+			world_plan(w)->nodes[node].name,
+			q.reply ? q.reply : "no answer", name);
+	return ret;
+}
+
+/* ---- echo ------------------------------------------------------------------
+ */
+
+static bool echo_answers(struct question *q, const uint8_t *buf, size_t n)
+{
+	(void)q;
+	return n >= sizeof(struct icmphdr) && buf[0] == ICMP_ECHOREPLY;
+}
+
+int ask_echo4(struct world *w, int node, struct in_addr dst,
+	      struct mono deadline, struct err *e)
+{
+	struct question q = {.world = w,
+			     .domain = AF_INET,
+			     .type = SOCK_DGRAM, /* a ping socket */
+			     .protocol = IPPROTO_ICMP,
+			     .to.in = {.sin_family = AF_INET, .sin_addr = dst},
+			     .to_len = sizeof(q.to.in),
+			     .answers = echo_answers};
+	const struct icmphdr echo = {.type = ICMP_ECHO};
+	char text[ADDR_TEXT_LEN];
+	int ret;
+
+	memcpy(q.text, &echo, sizeof(echo));
+	q.len = sizeof(echo) + 8;
+	ret = ask(&q, node, deadline, e);
+	if (ret == -ETIMEDOUT)
+		err_set(e, ETIMEDOUT, "%s does not answer a ping from %s",
+			in4_format(dst, text), world_plan(w)->nodes[node].name);
+	return ret;
+}

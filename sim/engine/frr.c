@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation
+ *
+ * zebra, ospf6d and (where a link to another router has IPv4) ospfd. The
+ * OSPF daemons start once zebra listens: one that comes too early tries again
+ * only after ten seconds. FRR runs as its own user, which may not look into
+ * the result directory: configurations are copied to the node's /run/frr.
+ *
+ * A link costs what the PLAT at one of its ends costs, on both sides, so that
+ * both directions prefer the same PLAT. External routes carry metric type 1
+ * (link costs count) and all the same metric: the links decide.
+ *
+ * Who announces what: the access router its towers' prefixes, a PLAT pool6
+ * and pool4 as far as the kernel has routes for them (see xlatd.c), the
+ * border the default routes. Loopback addresses take part as they are.
+ *
+ * Timers come from the topology. Three of FRR's own are in the way of a
+ * second event soon after the first and are turned off: the 5 s between two
+ * versions of an LSA (`throttle lsa`), the 1 s between two accepted ones
+ * (`min-arrival`), and the 5 s before an unacknowledged one is repeated.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "engine_internal.h"
+
+#define ZSERV_SOCKET  "/run/frr/zserv.api"
+#define OSPF_COST     10 /* of links without a PLAT */
+#define EXTERN_METRIC 1
+
+enum { PROC_ZEBRA, PROC_OSPF6D, PROC_OSPFD };
+
+static int frr_available(char *version, size_t len, struct err *why)
+{
+	static const char *const daemons[] = {"ospf6d", "ospfd", "zebra"};
+	char path[128], text[512];
+	const char *argv[] = {path, "--version", NULL};
+
+	for (size_t i = 0; i < sizeof(daemons) / sizeof(*daemons); i++)
+		if (host_find(daemons[i], path, sizeof(path)))
+			return err_set(why, ENOENT,
+				       "%s not found: install Debian package "
+				       "frr",
+				       daemons[i]);
+	if (host_read(argv, text, sizeof(text)) ||
+	    sscanf(text, "zebra version %63s", path) != 1)
+		return err_set(why, ENOEXEC,
+			       "zebra --version does not tell a version");
+	snprintf(version, len, "FRR %s", path);
+	return 0;
+}
+
+/* ---- which links take part -------------------------------------------------
+ */
+
+struct ospf_link {
+	const struct plan_iface *near, *far;
+	bool has4;
+	int64_t cost;
+};
+
+static bool is_router(const struct plan *p, int node)
+{
+	return plan_find_daemon(p, node, DAEMON_ROUTING) >= 0;
+}
+
+static int64_t cost_of(const struct plan *p, const struct plan_link *l)
+{
+	const struct plat_spec *a = p->nodes[l->a.node].plat;
+	const struct plat_spec *b = p->nodes[l->b.node].plat;
+
+	if (a && b)
+		return a->ospf_cost > b->ospf_cost ? a->ospf_cost
+						   : b->ospf_cost;
+	return a ? a->ospf_cost : b ? b->ospf_cost : OSPF_COST;
+}
+
+/* The @i-th link of the plan, if it leads from @node to another router. */
+static bool get_link(const struct plan *p, int node, size_t i,
+		     struct ospf_link *out)
+{
+	const struct plan_link *l = &p->links[i];
+
+	if ((l->a.node != node && l->b.node != node) ||
+	    !is_router(p, l->a.node) || !is_router(p, l->b.node))
+		return false;
+	out->near = l->a.node == node ? &l->a : &l->b;
+	out->far = l->a.node == node ? &l->b : &l->a;
+	out->has4 = l->a.has4 && l->b.has4;
+	out->cost = cost_of(p, l);
+	return true;
+}
+
+static bool has_ospf4(const struct plan *p, int node)
+{
+	struct ospf_link l;
+
+	for (size_t i = 0; i < p->n_links; i++)
+		if (get_link(p, node, i, &l) && l.has4)
+			return true;
+	return false;
+}
+
+static bool has_default(const struct plan *p, int node, int family)
+{
+	for (size_t i = 0; i < p->n_routes; i++)
+		if (p->routes[i].node == node && !p->routes[i].len &&
+		    p->routes[i].family == family)
+			return true;
+	return false;
+}
+
+/* ---- configuration ---------------------------------------------------------
+ */
+
+/* Both daemons have the same words, but for their first ones. */
+static void put_iface(FILE *f, const char *ospf, const struct routing_spec *r,
+		      const struct ospf_link *l)
+{
+	fprintf(f,
+		"interface %s\n"
+		" %s area 0.0.0.0\n"
+		" %s network point-to-point\n"
+		" %s hello-interval %lld\n"
+		" %s dead-interval %lld\n"
+		" %s retransmit-interval 1\n"
+		" %s cost %lld\n!\n",
+		l->near->name, ospf, ospf, ospf,
+		(long long)(r->hello_ns / NS_PER_S), ospf,
+		(long long)(r->dead_ns / NS_PER_S), ospf, ospf,
+		(long long)l->cost);
+}
+
+static void put_router_head(FILE *f, const struct routing_spec *r,
+			    const char *word, uint32_t id)
+{
+	fprintf(f,
+		" %s router-id %u.%u.%u.%u\n"
+		" timers throttle spf %lld %lld %lld\n"
+		" timers lsa min-arrival 0\n",
+		word, id >> 24, id >> 16 & 255, id >> 8 & 255, id & 255,
+		(long long)(r->spf_delay_ns / NS_PER_MS),
+		(long long)(r->spf_holdtime_ns / NS_PER_MS),
+		(long long)(r->spf_max_ns / NS_PER_MS));
+}
+
+/* A number of its own, also for routers without an IPv4 address. */
+static uint32_t router_id(const struct engine *en)
+{
+	const struct plan_node *n = engine_node(en);
+
+	return n->loop4.s_addr ? ntohl(n->loop4.s_addr)
+			       : (uint32_t)en->daemon->node + 1;
+}
+
+static void put_ospf6(FILE *f, const struct engine *en)
+{
+	const struct plan *p = world_plan(en->world);
+	const struct topology *t = p->topology;
+	const struct plan_node *n = engine_node(en);
+	bool access = n->role == NODE_ACCESS, plat = n->role == NODE_PLAT;
+	struct ospf_link l;
+	char text[ADDR_TEXT_LEN];
+
+	fprintf(f,
+		"hostname %s\ninterface lo\n ipv6 ospf6 area 0.0.0.0\n"
+		" ipv6 ospf6 passive\n!\n",
+		n->name);
+	for (size_t i = 0; i < p->n_links; i++)
+		if (get_link(p, en->daemon->node, i, &l))
+			put_iface(f, "ipv6 ospf6", &t->routing, &l);
+	if (access || plat)
+		fprintf(f,
+			"ipv6 prefix-list OWN permit %s%s\n"
+			"route-map OWN permit 10\n"
+			" match ipv6 address prefix-list OWN\n"
+			" set metric %d\n set metric-type type-1\n!\n",
+			prefix6_format(access ? &t->operator_prefix : &t->pool6,
+				       text),
+			access ? " le 128" : "", EXTERN_METRIC);
+	fprintf(f, "router ospf6\n");
+	put_router_head(f, &t->routing, "ospf6", router_id(en));
+	if (access || plat)
+		fprintf(f, " redistribute kernel route-map OWN\n");
+	if (access)
+		fprintf(f, " redistribute connected route-map OWN\n");
+	if (has_default(p, en->daemon->node, AF_INET6) && !access)
+		fprintf(f,
+			" default-information originate metric %d "
+			"metric-type 1\n",
+			EXTERN_METRIC);
+}
+
+static void put_ospf4(FILE *f, const struct engine *en)
+{
+	const struct plan *p = world_plan(en->world);
+	const struct topology *t = p->topology;
+	const struct plan_node *n = engine_node(en);
+	bool plat = n->role == NODE_PLAT;
+	struct ospf_link l;
+	char text[ADDR_TEXT_LEN];
+
+	fprintf(f, "hostname %s\ninterface lo\n ip ospf area 0.0.0.0\n!\n",
+		n->name);
+	for (size_t i = 0; i < p->n_links; i++)
+		if (get_link(p, en->daemon->node, i, &l) && l.has4)
+			put_iface(f, "ip ospf", &t->routing, &l);
+	if (plat)
+		fprintf(f,
+			"ip prefix-list OWN permit %s\n"
+			"route-map OWN permit 10\n"
+			" match ip address prefix-list OWN\n!\n",
+			prefix4_format(&t->pool4, text));
+	fprintf(f, "router ospf\n");
+	put_router_head(f, &t->routing, "ospf", router_id(en));
+	fprintf(f, " timers throttle lsa all 0\n");
+	if (plat)
+		fprintf(f,
+			" redistribute kernel metric %d metric-type 1 "
+			"route-map OWN\n",
+			EXTERN_METRIC);
+	if (has_default(p, en->daemon->node, AF_INET))
+		fprintf(f,
+			" default-information originate metric %d "
+			"metric-type 1\n",
+			EXTERN_METRIC);
+}
+
+/* Routes as plain routes: next-hop objects would hide gateways from others. */
+static void put_zebra(FILE *f, const struct engine *en)
+{
+	fprintf(f, "hostname %s\nno zebra nexthop kernel enable\n",
+		engine_node(en)->name);
+}
+
+static int write_conf(const struct engine *en, const char *name,
+		      void (*put)(FILE *f, const struct engine *en),
+		      struct err *e)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	if (f)
+		put(f, en);
+	return engine_put(en, name, f, &text, &len, e);
+}
+
+static int frr_configure(struct engine *en, struct err *e)
+{
+	int ret = write_conf(en, "zebra.conf", put_zebra, e);
+
+	if (!ret)
+		ret = write_conf(en, "ospf6d.conf", put_ospf6, e);
+	if (!ret && has_ospf4(world_plan(en->world), en->daemon->node))
+		ret = write_conf(en, "ospfd.conf", put_ospf4, e);
+	return ret;
+}
+
+/* ---- life ------------------------------------------------------------------
+ */
+
+static int spawn_daemon(struct engine *en, const char *name, const char *conf,
+			const char *extra, struct err *e)
+{
+	char log[32];
+	const char *argv[] = {name,	"-P",	       "0",
+			      "-f",	conf,	       "--log",
+			      "stdout", "--log-level", "informational",
+			      extra,	NULL};
+
+	snprintf(log, sizeof(log), "%s.log", name);
+	return engine_spawn(en, argv, log, e);
+}
+
+static bool frr_step(struct engine *en)
+{
+	int fd = engine_connect(en->procs[PROC_ZEBRA], ZSERV_SOCKET);
+	struct err e;
+	int ret;
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	ret = spawn_daemon(en, "ospf6d", "/run/frr/ospf6d.conf", NULL, &e);
+	if (!ret && has_ospf4(world_plan(en->world), en->daemon->node))
+		ret = spawn_daemon(en, "ospfd", "/run/frr/ospfd.conf", NULL,
+				   &e);
+	if (ret)
+		snprintf(en->fault, sizeof(en->fault), "%.150s", e.text);
+	return true;
+}
+
+static int frr_start(struct engine *en, struct err *e)
+{
+	bool v4 = has_ospf4(world_plan(en->world), en->daemon->node);
+	const char *argv[] = {"install",
+			      "-o",
+			      "frr",
+			      "-g",
+			      "frr",
+			      "-m",
+			      "640",
+			      "zebra.conf",
+			      "ospf6d.conf",
+			      v4 ? "ospfd.conf" : "/run/frr",
+			      v4 ? "/run/frr" : NULL,
+			      NULL};
+	int ret = engine_run(en->world, en->daemon->node, argv, NULL, e);
+
+	/* a changed IPv6 route is replaced in one step, not deleted first */
+	if (!ret)
+		ret = spawn_daemon(en, "zebra", "/run/frr/zebra.conf",
+				   "--v6-rr-semantics", e);
+	return ret ? ret : engine_poll(en, frr_step, e);
+}
+
+static int await_neighbour(struct engine *en, const struct ospf_link *l,
+			   struct mono deadline, struct err *e)
+{
+	const struct plan_node *far =
+		&world_plan(en->world)->nodes[l->far->node];
+	struct addr a6 = {.family = AF_INET6, .v6 = far->loop6};
+	struct addr a4 = {.family = AF_INET, .v4 = far->loop4};
+	int ret = world_await_route(en->world, en->daemon->node, &a6, 128, NULL,
+				    deadline, e);
+
+	if (!ret && l->has4 && far->loop4.s_addr)
+		ret = world_await_route(en->world, en->daemon->node, &a4, 32,
+					NULL, deadline, e);
+	if (ret == -ETIMEDOUT)
+		err_prefix(e, "OSPF does not reach %s", far->name);
+	return ret;
+}
+
+/* Ready when every neighbour's own address has been learnt. */
+static int frr_ready(struct engine *en, struct mono deadline, struct err *e)
+{
+	const struct plan *p = world_plan(en->world);
+	int ret = engine_await_serving(en, deadline, e);
+	struct ospf_link l;
+
+	for (size_t i = 0; i < p->n_links && !ret; i++)
+		if (get_link(p, en->daemon->node, i, &l))
+			ret = await_neighbour(en, &l, deadline, e);
+	return en->fault[0] ? err_set(e, ECHILD, "%s", en->fault) : ret;
+}
+
+/* ---- changes ---------------------------------------------------------------
+ */
+
+/*
+ * One command over a daemon's socket, as vtysh speaks it: the line and a zero
+ * byte; what it prints, three zero bytes and a status (0: success).
+ */
+static int vty_command(int fd, const char *line, struct err *e)
+{
+	char buf[4096];
+	size_t got = 0;
+	ssize_t n;
+
+	if (send(fd, line, strlen(line) + 1, MSG_NOSIGNAL) < 0)
+		return err_set(e, errno, "'%s': %s", line, strerror(errno));
+	while (got < sizeof(buf)) {
+		n = recv(fd, buf + got, sizeof(buf) - got, 0);
+		if (n <= 0)
+			return err_set(e, n ? errno : EPIPE, "'%s': no answer",
+				       line);
+		got += (size_t)n;
+		if (got >= 4 && !buf[got - 2] && !buf[got - 3] && !buf[got - 4])
+			break;
+	}
+	if (got == sizeof(buf) || !buf[got - 1])
+		return 0;
+	buf[got - 2] = '\0';
+	return err_set(e, EINVAL, "'%s': %s", line, buf);
+}
+
+static int vty_set_cost(struct engine *en, size_t proc, const char *socket,
+			const char *iface, const char *command, struct err *e)
+{
+	char select[64];
+	const char *lines[] = {"enable", "configure terminal", select, command,
+			       "end"};
+	int fd = proc < en->n_procs ? engine_connect(en->procs[proc], socket)
+				    : -ESRCH;
+	int ret = 0;
+
+	if (fd < 0)
+		return err_set(e, -fd, "FRR at %s: %s: %s",
+			       engine_node(en)->name, socket, strerror(-fd));
+	snprintf(select, sizeof(select), "interface %s", iface);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines) && !ret; i++)
+		ret = vty_command(fd, lines[i], e);
+	close(fd);
+	if (ret)
+		err_prefix(e, "FRR at %s", engine_node(en)->name);
+	return ret;
+}
+
+static int frr_set_cost(struct engine *en, const char *iface, int64_t cost,
+			struct err *e)
+{
+	const struct plan *p = world_plan(en->world);
+	struct ospf_link l = {0};
+	char command[64];
+	bool found = false;
+	int ret;
+
+	for (size_t i = 0; i < p->n_links && !found; i++)
+		found = get_link(p, en->daemon->node, i, &l) &&
+			!strcmp(l.near->name, iface);
+	if (!found)
+		return err_set(e, ENOENT, "%s:%s takes no part in OSPF",
+			       engine_node(en)->name, iface);
+	snprintf(command, sizeof(command), "ipv6 ospf6 cost %lld",
+		 (long long)cost);
+	ret = vty_set_cost(en, PROC_OSPF6D, "/run/frr/ospf6d.vty", iface,
+			   command, e);
+	if (ret || !l.has4)
+		return ret;
+	snprintf(command, sizeof(command), "ip ospf cost %lld",
+		 (long long)cost);
+	return vty_set_cost(en, PROC_OSPFD, "/run/frr/ospfd.vty", iface,
+			    command, e);
+}
+
+const struct engine_ops frr_ops = {
+	.name = "frr",
+	.roles = 1u << DAEMON_ROUTING,
+	.available = frr_available,
+	.configure = frr_configure,
+	.start = frr_start,
+	.ready = frr_ready,
+	.set_cost = frr_set_cost,
+};

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation
+ *
+ * start() of an engine spawns and returns. What has to follow once a process
+ * listens (the next process, routes) is a step: a function called from the
+ * loop every few milliseconds until it says that it is done. A step never
+ * waits. So an engine comes back by itself after engine_restart(), while the
+ * time line goes on.
+ *
+ * Sockets of processes live in the node's private /run. They are reached from
+ * outside through /proc/PID/root, which keeps their names short, however deep
+ * the result directory is.
+ */
+#include "engine_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../xlat/base/file.h"
+
+#define STEP_NS	  (5 * NS_PER_MS)
+#define HELPER_NS (10 * NS_PER_S)
+#define SEARCH_PATH                                                            \
+	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/"   \
+	"lib/frr"
+
+const struct plan_node *engine_node(const struct engine *en)
+{
+	return &world_plan(en->world)->nodes[en->daemon->node];
+}
+
+const char *engine_dir(const struct engine *en)
+{
+	return world_node_dir(en->world, en->daemon->node);
+}
+
+int plan_node_of(const struct plan *p, enum node_role role)
+{
+	for (size_t i = 0; i < p->n_nodes; i++)
+		if (p->nodes[i].role == role)
+			return (int)i;
+	return -1;
+}
+
+/* ---- processes -------------------------------------------------------------
+ */
+
+static void on_end(void *arg, struct proc *p, int wstatus)
+{
+	struct engine *en = arg;
+	const char *program = "";
+	char end[64];
+
+	(void)wstatus;
+	en->serving = false;
+	if (en->expected_down || en->fault[0])
+		return;
+	for (size_t i = 0; i < en->n_procs; i++)
+		if (en->procs[i] == p)
+			program = en->programs[i];
+	snprintf(en->fault, sizeof(en->fault), "ended: %s %s; see %s", program,
+		 proc_describe_end(p, end, sizeof(end)), engine_dir(en));
+}
+
+int engine_spawn(struct engine *en, const char *const *argv, const char *log,
+		 struct err *e)
+{
+	const char *slash = strrchr(argv[0], '/');
+	struct spawn s = {.node = en->daemon->node,
+			  .argv = argv,
+			  .log = log,
+			  .on_exit = on_end,
+			  .arg = en};
+	int ret;
+
+	if (en->n_procs == ENGINE_MAX_PROCS)
+		return err_set(e, ENOSPC, "%s: too many processes", argv[0]);
+	ret = world_spawn(en->world, &s, &en->procs[en->n_procs], e);
+	if (ret)
+		return ret;
+	en->programs[en->n_procs++] = slash ? slash + 1 : argv[0];
+	return 0;
+}
+
+void engine_drop(struct engine *en)
+{
+	loop_del(world_loop(en->world), en->timer);
+	en->timer = NULL;
+	en->serving = false;
+	for (size_t i = 0; i < en->n_procs; i++)
+		proc_free(en->procs[i]);
+	en->n_procs = 0;
+}
+
+/* The last line of a log, for the message. */
+static void last_line(const char *path, char *buf, size_t len)
+{
+	size_t n;
+	char *text = file_read(path, &n, NULL), *start;
+
+	buf[0] = '\0';
+	if (!text)
+		return;
+	while (n && (text[n - 1] == '\n' || text[n - 1] == ' '))
+		text[--n] = '\0';
+	start = strrchr(text, '\n');
+	snprintf(buf, len, ": %s", start ? start + 1 : text);
+	free(text);
+}
+
+int engine_run(struct world *w, int node, const char *const *argv,
+	       const char *out, struct err *e)
+{
+	struct spawn s = {
+		.node = node, .argv = argv, .log = "helpers.log", .out = out};
+	struct proc *p;
+	char end[64], path[4096], line[256];
+	int ret = world_spawn(w, &s, &p, e);
+
+	if (ret)
+		return ret;
+	ret = proc_wait(p, mono_add(clock_now(), HELPER_NS));
+	if (ret == -EINTR) {
+		err_set(e, EINTR, "interrupted");
+	} else if (ret || proc_status(p)) {
+		snprintf(path, sizeof(path), "%s/helpers.log",
+			 world_node_dir(w, node));
+		last_line(path, line, sizeof(line));
+		ret = err_set(e, EIO, "node %s: '%s' %s%s",
+			      world_plan(w)->nodes[node].name, argv[0],
+			      proc_describe_end(p, end, sizeof(end)), line);
+	}
+	proc_free(p);
+	return ret;
+}
+
+/* ---- steps -----------------------------------------------------------------
+ */
+
+static void on_timer(void *arg, struct mono due)
+{
+	struct engine *en = arg;
+
+	(void)due;
+	en->timer = NULL;
+	if (!en->n_procs || !proc_running(en->procs[0]))
+		return;
+	if (en->step(en)) {
+		en->serving = true;
+		return;
+	}
+	en->timer =
+		loop_add_timer(world_loop(en->world),
+			       mono_add(clock_now(), STEP_NS), on_timer, en);
+	if (!en->timer)
+		snprintf(en->fault, sizeof(en->fault), "could not be watched");
+}
+
+int engine_poll(struct engine *en, bool (*step)(struct engine *en),
+		struct err *e)
+{
+	en->step = step;
+	en->timer =
+		loop_add_timer(world_loop(en->world),
+			       mono_add(clock_now(), STEP_NS), on_timer, en);
+	if (!en->timer)
+		return err_set(e, errno, "loop: %s", strerror(errno));
+	return 0;
+}
+
+static bool is_settled(void *arg)
+{
+	const struct engine *en = arg;
+
+	return en->serving || en->fault[0];
+}
+
+int engine_await_serving(struct engine *en, struct mono deadline, struct err *e)
+{
+	int ret =
+		loop_run_until(world_loop(en->world), is_settled, en, deadline);
+
+	if (ret == -EINTR)
+		return err_set(e, EINTR, "interrupted");
+	if (en->fault[0])
+		return err_set(e, ECHILD, "%s", en->fault);
+	if (ret)
+		return err_set(e, ETIMEDOUT,
+			       "%s was started but does not serve; see %s",
+			       en->n_procs ? en->programs[0] : en->ops->name,
+			       engine_dir(en));
+	return 0;
+}
+
+/* ---- files -----------------------------------------------------------------
+ */
+
+int engine_put(const struct engine *en, const char *name, FILE *f, char **text,
+	       size_t *len, struct err *e)
+{
+	char path[4096];
+	int ret;
+
+	if (!f || fclose(f))
+		return err_set(e, ENOMEM, "out of memory");
+	snprintf(path, sizeof(path), "%s/%s", engine_dir(en), name);
+	ret = file_write(path, *text, *len, e);
+	free(*text);
+	return ret;
+}
+
+/* ---- control sockets -------------------------------------------------------
+ */
+
+int engine_connect(const struct proc *p, const char *path)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct timeval limit = {.tv_sec = 2};
+	int fd, ret;
+
+	if (!proc_running(p))
+		return -ESRCH;
+	if ((size_t)snprintf(addr.sun_path, sizeof(addr.sun_path),
+			     "/proc/%d/root%s", (int)proc_pid(p),
+			     path) >= sizeof(addr.sun_path))
+		return -ENAMETOOLONG;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	if (!connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
+		return fd;
+	ret = -errno;
+	close(fd);
+	return ret;
+}
+
+/* Up to a newline or the end. */
+static char *read_line(int fd)
+{
+	char *text = NULL, buf[4096];
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	ssize_t n;
+
+	if (!f)
+		return NULL;
+	while ((n = recv(fd, buf, sizeof(buf), 0)) > 0) {
+		fwrite(buf, 1, (size_t)n, f);
+		if (memchr(buf, '\n', (size_t)n))
+			break;
+	}
+	fclose(f);
+	if (n >= 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+json_t *engine_ask(struct engine *en, const char *path, const char *line,
+		   struct err *e)
+{
+	int fd = en->n_procs ? engine_connect(en->procs[0], path) : -ESRCH;
+	json_t *answer = NULL;
+	json_error_t je;
+	char *text;
+
+	if (fd < 0) {
+		err_set(e, -fd, "%s at %s: %s: %s", en->ops->name,
+			engine_node(en)->name, path, strerror(-fd));
+		return NULL;
+	}
+	if (send(fd, line, strlen(line), MSG_NOSIGNAL) < 0 ||
+	    send(fd, "\n", 1, MSG_NOSIGNAL) < 0)
+		text = NULL;
+	else
+		text = read_line(fd);
+	close(fd);
+	if (text)
+		answer = json_loads(text, 0, &je);
+	if (!answer)
+		err_set(e, EPROTO, "%s at %s: no answer to '%s'", en->ops->name,
+			engine_node(en)->name, line);
+	free(text);
+	return answer;
+}
+
+/* ---- the host --------------------------------------------------------------
+ */
+
+int host_find(const char *program, char *path, size_t len)
+{
+	const char *at = SEARCH_PATH;
+
+	while (*at) {
+		size_t n = strcspn(at, ":");
+
+		if ((size_t)snprintf(path, len, "%.*s/%s", (int)n, at,
+				     program) < len &&
+		    !access(path, X_OK))
+			return 0;
+		at += n + (at[n] == ':');
+	}
+	return -ENOENT;
+}
+
+static void __attribute__((noreturn))
+host_child(const char *const *argv, int out)
+{
+	union {
+		const char *const *in;
+		char *const *out;
+	} u = {.in = argv};
+	int null = open("/dev/null", O_RDWR);
+
+	dup2(null, 0);
+	dup2(out, 1);
+	dup2(out, 2);
+	execv(argv[0], u.out);
+	_exit(127);
+}
+
+int host_read(const char *const *argv, char *buf, size_t len)
+{
+	int fds[2], status = 0;
+	size_t got = 0;
+	ssize_t n;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC))
+		return -errno;
+	pid = fork();
+	if (pid == 0)
+		host_child(argv, fds[1]);
+	close(fds[1]);
+	if (pid < 0) {
+		close(fds[0]);
+		return -errno;
+	}
+	while ((n = read(fds[0], buf + got, len - 1 - got)) > 0)
+		got += (size_t)n;
+	close(fds[0]);
+	buf[got] = '\0';
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+}

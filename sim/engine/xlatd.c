@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation
+ *
+ * xlatd as CLAT and as PLAT. Its TUN device and the routes into it belong to
+ * the process: both vanish when it ends, however it ends, and the PLAT's
+ * prefixes with them from OSPF. When it listens again, its routes come back
+ * from a step (see util.c).
+ *
+ * A PLAT announces pool6 and pool4 (by having routes for them, which FRR
+ * redistributes) only while it can do its work: its engine serves, and
+ * OSPF reaches the access router and the border over the links to them. One
+ * that lost a side would still attract traffic from the other and drop it:
+ * sessions that moved to the second PLAT would have their answers sent to the
+ * first. The same check is made by operators with a script beside the engine.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine_internal.h"
+
+#define SOCKET_CLAT "/run/xlatd-clat.sock"
+#define SOCKET_PLAT "/run/xlatd-plat.sock"
+#define TUN_CLAT    "clat"
+#define TUN_PLAT    "nat64"
+/* IPv4 grows by 20 bytes: what fits into 1500 bytes of IPv6 (RFC 7915 6). */
+#define MTU4 1480
+
+/* What must be reachable, and over which link, for a PLAT to be of use. */
+struct side {
+	struct addr router;
+	uint8_t len;
+	const char *dev;
+};
+
+struct xlatd {
+	struct engine *en;
+	struct nlroute *routes;
+	struct side sides[2];
+	size_t n_sides;
+	bool announced;
+};
+
+static bool is_plat(const struct engine *en)
+{
+	return en->daemon->role == DAEMON_PLAT;
+}
+
+static const char *socket_of(const struct engine *en)
+{
+	return is_plat(en) ? SOCKET_PLAT : SOCKET_CLAT;
+}
+
+/* Beside xlatsim when run from a build folder, else installed. */
+static int find_xlatd(char *path, size_t len)
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	/* tests live one folder below */
+	static const char *const beside[] = {"/xlatd", "/../xlatd"};
+
+	if (n > 0) {
+		self[n] = '\0';
+		*strrchr(self, '/') = '\0';
+		for (int i = 0; i < 2; i++) {
+			snprintf(path, len, "%s%s", self, beside[i]);
+			if (!access(path, X_OK))
+				return 0;
+		}
+	}
+	return host_find("xlatd", path, len);
+}
+
+static int xlatd_available(char *version, size_t len, struct err *why)
+{
+	char path[PATH_MAX + 16];
+	const char *argv[] = {path, "--version", NULL};
+
+	if (access("/dev/net/tun", R_OK | W_OK))
+		return err_set(why, ENODEV,
+			       "/dev/net/tun: %s (try: modprobe tun, as root)",
+			       strerror(errno));
+	if (find_xlatd(path, sizeof(path)))
+		return err_set(why, ENOENT,
+			       "xlatd is neither beside xlatsim nor installed: "
+			       "run make");
+	if (host_read(argv, version, len))
+		return err_set(why, ENOEXEC, "%s does not run", path);
+	version[strcspn(version, "\n")] = '\0';
+	return 0;
+}
+
+/* ---- configuration ---------------------------------------------------------
+ */
+
+static void put_clat(FILE *f, const struct engine *en)
+{
+	const struct topology *t = world_plan(en->world)->topology;
+	char lan4[ADDR_TEXT_LEN], clat6[ADDR_TEXT_LEN], pool6[ADDR_TEXT_LEN];
+
+	fprintf(f,
+		"tun: {name: " TUN_CLAT "}\ncontrol: " SOCKET_CLAT "\n"
+		"pref64: %s\nclat: {lan4: %s, clat6: \"%s\"}\n",
+		prefix6_format(&t->pool6, pool6),
+		prefix4_format(&t->lan4, lan4),
+		prefix6_format(&engine_node(en)->clat6, clat6));
+}
+
+static void put_plat(FILE *f, const struct engine *en)
+{
+	const struct topology *t = world_plan(en->world)->topology;
+	char pool4[ADDR_TEXT_LEN], pool6[ADDR_TEXT_LEN], self[ADDR_TEXT_LEN];
+
+	fprintf(f,
+		"tun: {name: " TUN_PLAT "}\ncontrol: " SOCKET_PLAT "\n"
+		"pool6: %s\npool4: %s\nicmp-source6: \"%s\"\n"
+		"seed: %llu\n",
+		prefix6_format(&t->pool6, pool6),
+		prefix4_format(&t->pool4, pool4),
+		in6_format(&engine_node(en)->loop6, self),
+		(unsigned long long)(world_seed(en->world) & INT32_MAX));
+}
+
+static void add_side(struct xlatd *x, const struct plan_iface *near,
+		     const struct plan_iface *far)
+{
+	const struct plan_node *n = &world_plan(x->en->world)->nodes[far->node];
+	struct side *s;
+
+	if (near->node != x->en->daemon->node || x->n_sides == 2)
+		return;
+	if (n->role != NODE_ACCESS && n->role != NODE_BORDER)
+		return;
+	s = &x->sides[x->n_sides++];
+	s->dev = near->name;
+	if (n->role == NODE_ACCESS) {
+		s->router.family = AF_INET6;
+		s->router.v6 = n->loop6;
+		s->len = 128;
+	} else {
+		s->router.family = AF_INET;
+		s->router.v4 = n->loop4;
+		s->len = 32;
+	}
+}
+
+static void on_routes(void *arg);
+
+static int open_state(struct engine *en, struct err *e)
+{
+	const struct plan *p = world_plan(en->world);
+	struct xlatd *x = calloc(1, sizeof(*x));
+
+	if (!x)
+		return err_set(e, ENOMEM, "out of memory");
+	en->state = x;
+	x->en = en;
+	x->routes = nlroute_open(en->world, en->daemon->node, e);
+	if (!x->routes)
+		return -EIO;
+	if (!is_plat(en))
+		return 0;
+	for (size_t i = 0; i < p->n_links; i++) {
+		add_side(x, &p->links[i].a, &p->links[i].b);
+		add_side(x, &p->links[i].b, &p->links[i].a);
+	}
+	return nlroute_watch(x->routes, on_routes, x, e);
+}
+
+static int xlatd_configure(struct engine *en, struct err *e)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	int ret;
+
+	if (f && is_plat(en))
+		put_plat(f, en);
+	else if (f)
+		put_clat(f, en);
+	ret = engine_put(en,
+			 is_plat(en) ? "xlatd-plat.yaml" : "xlatd-clat.yaml", f,
+			 &text, &len, e);
+	return ret ? ret : open_state(en, e);
+}
+
+static void xlatd_fini(struct engine *en)
+{
+	struct xlatd *x = en->state;
+
+	if (x)
+		nlroute_close(x->routes);
+	free(x);
+	en->state = NULL;
+}
+
+/* ---- routes ----------------------------------------------------------------
+ */
+
+static struct addr addr_of4(struct in_addr a)
+{
+	return (struct addr){.family = AF_INET, .v4 = a};
+}
+
+static struct addr addr_of6(struct in6_addr a)
+{
+	return (struct addr){.family = AF_INET6, .v6 = a};
+}
+
+static int set_plat_routes(struct xlatd *x, bool add, struct err *e)
+{
+	const struct topology *t = world_plan(x->en->world)->topology;
+	struct addr p6 = addr_of6(t->pool6.addr), p4 = addr_of4(t->pool4.addr);
+	int ret =
+		nlroute_set(x->routes, add, &p6, t->pool6.len, TUN_PLAT, 0, e);
+
+	return ret ? ret
+		   : nlroute_set(x->routes, add, &p4, t->pool4.len, TUN_PLAT,
+				 MTU4, e);
+}
+
+static int add_clat_routes(struct xlatd *x, struct err *e)
+{
+	const struct prefix6 *clat6 = &engine_node(x->en)->clat6;
+	struct addr p6 = addr_of6(clat6->addr);
+	struct addr all = addr_of4((struct in_addr){0});
+	int ret = nlroute_set(x->routes, true, &p6, clat6->len, TUN_CLAT, 0, e);
+
+	return ret ? ret
+		   : nlroute_set(x->routes, true, &all, 0, TUN_CLAT, MTU4, e);
+}
+
+static bool is_of_use(struct xlatd *x)
+{
+	if (!x->en->serving)
+		return false;
+	for (size_t i = 0; i < x->n_sides; i++)
+		if (!nlroute_leads(x->routes, &x->sides[i].router,
+				   x->sides[i].len, x->sides[i].dev))
+			return false;
+	return true;
+}
+
+/* The routes of the node changed, or the engine came up. */
+static void on_routes(void *arg)
+{
+	struct xlatd *x = arg;
+	bool wanted = is_of_use(x);
+	struct err e;
+	int ret;
+
+	if (!x->en->serving)
+		x->announced = false; /* gone with the device */
+	if (wanted == x->announced)
+		return;
+	ret = set_plat_routes(x, wanted, &e);
+	if (!ret)
+		x->announced = wanted;
+	else if (ret != -ENODEV && !x->en->fault[0]) /* it is just ending */
+		snprintf(x->en->fault, sizeof(x->en->fault),
+			 "cannot announce its pools: %.100s", e.text);
+}
+
+/* ---- life ------------------------------------------------------------------
+ */
+
+static bool xlatd_step(struct engine *en)
+{
+	struct xlatd *x = en->state;
+	int fd = engine_connect(en->procs[0], socket_of(en));
+	struct err e;
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	if (is_plat(en)) {
+		en->serving = true;
+		on_routes(x);
+	} else if (add_clat_routes(x, &e)) {
+		snprintf(en->fault, sizeof(en->fault), "%.150s", e.text);
+	}
+	return true;
+}
+
+static int xlatd_start(struct engine *en, struct err *e)
+{
+	char path[PATH_MAX + 16];
+	const char *role = is_plat(en) ? "plat" : "clat";
+	const char *argv[] = {
+		path, role, "--config",
+		is_plat(en) ? "xlatd-plat.yaml" : "xlatd-clat.yaml", NULL};
+	struct xlatd *x = en->state;
+	int ret;
+
+	if (find_xlatd(path, sizeof(path)))
+		return err_set(e, ENOENT, "xlatd is not found");
+	x->announced = false;
+	ret = engine_spawn(
+		en, argv, is_plat(en) ? "xlatd-plat.log" : "xlatd-clat.log", e);
+	return ret ? ret : engine_poll(en, xlatd_step, e);
+}
+
+static json_t *xlatd_counters(struct engine *en)
+{
+	return engine_ask(en, socket_of(en), "stats", NULL);
+}
+
+static int xlatd_ready(struct engine *en, struct mono deadline, struct err *e)
+{
+	int ret = engine_await_serving(en, deadline, e);
+	json_t *o = ret ? NULL : engine_ask(en, socket_of(en), "stats", e);
+
+	json_decref(o);
+	return ret || o ? ret : -EPROTO;
+}
+
+const struct engine_ops xlatd_ops = {
+	.name = "xlatd",
+	.roles = 1u << DAEMON_CLAT | 1u << DAEMON_PLAT,
+	.available = xlatd_available,
+	.configure = xlatd_configure,
+	.start = xlatd_start,
+	.ready = xlatd_ready,
+	.counters = xlatd_counters,
+	.fini = xlatd_fini,
+};
