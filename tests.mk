@@ -59,3 +59,6 @@ check_io_LIBS := io core base
 check_daemon_config_LIBS := daemon nat64 io core base
 XLAT_TESTS += check_daemon_path
 check_daemon_path_LIBS := daemon nat64 io core base
+
+NS_TESTS += check_engine
+check_engine_LIBS := engine relay world plan spec base

@@ -125,7 +125,9 @@ static enum verdict finish(struct path *p, struct pkt *pkt, enum verdict v,
 	default:
 		return settle(p, VERDICT_DROP, p->out.reason);
 	}
-	return r ? settle(p, VERDICT_DROP, r) : settle(p, sent, p->out.reason);
+	if (r)
+		return settle(p, VERDICT_DROP, r);
+	return settle(p, sent == VERDICT_HAIRPIN ? sent : v, p->out.reason);
 }
 
 static enum verdict run4(struct path *p, struct pkt *pkt, enum verdict sent)

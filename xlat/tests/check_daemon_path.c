@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The whole way of a packet, over memory: roles as configured, verdicts and
+ * their counters, ICMP errors, hairpinning, fragments, failing writes.
+ */
+#include <arpa/inet.h>
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../base/rng.h"
+#include "../core/csum.h"
+#include "../daemon/config.h"
+#include "../daemon/setup.h"
+#include "../io/io.h"
+
+static struct arena *arena;
+static struct setup su;
+static struct io *io;
+static struct mono now = {1000 * NS_PER_S};
+static uint8_t buf[IO_BUFFER_BYTES];
+static uint8_t out[PKT_MAX_BYTES];
+static struct pkt_gso out_gso;
+
+static int emit(void *arg, const struct pkt *pkt)
+{
+	return io_write(arg, pkt);
+}
+
+static void start(enum role role, const char *text)
+{
+	struct diags d;
+	struct config *c;
+	struct err e;
+
+	diags_init(&d);
+	arena = arena_new();
+	c = config_load_text("f", text, strlen(text), role, arena, &d);
+	diags_print(&d, stderr);
+	ck_assert_ptr_nonnull(c);
+	ck_assert_int_eq(setup_init(&su, c, now, &e), 0);
+	io = io_open_memory(64);
+	su.path.emit = emit;
+	su.path.emit_arg = io;
+	diags_fini(&d);
+}
+
+static void start_plat(void)
+{
+	start(ROLE_PLAT, "tun: {name: t}\npool6: 64:ff9b::/96\n"
+			 "pool4: [192.0.2.1]\nallow-private: true\n"
+			 "seed: 1\n");
+}
+
+static void start_clat(void)
+{
+	start(ROLE_CLAT, "tun: {name: t}\npref64: 64:ff9b::/96\n"
+			 "clat: {lan4: 192.168.1.0/24, clat6: "
+			 "\"2001:db8:c1::/96\"}\nallow-private: true\n");
+}
+
+static void check_sums(void)
+{
+	const struct path_counters *c = &su.path.counters;
+	uint64_t reasons = 0;
+
+	for (unsigned int i = 0; i < REASON_COUNT; i++)
+		reasons += c->reasons.n[i];
+	ck_assert_uint_eq(c->received4 + c->received6,
+			  c->forwarded + c->hairpinned + c->replied +
+				  c->dropped);
+	ck_assert_uint_eq(reasons, c->received4 + c->received6);
+}
+
+static void stop(void)
+{
+	const char *wrong = su.path.nat64 ? nat64_check(su.path.nat64) : NULL;
+
+	ck_assert_msg(!wrong, "%s", wrong);
+	check_sums();
+	setup_fini(&su);
+	io_close(io);
+	arena_free(arena);
+}
+
+/* ---- packets --------------------------------------------------------------
+ */
+
+static void finish_udp(uint8_t *udp, uint16_t len, uint64_t pseudo)
+{
+	uint16_t check;
+
+	check = (uint16_t)~csum_fold(csum_add(pseudo, udp, len));
+	memcpy(udp + 6, &check, 2);
+}
+
+static void put16(uint8_t *p, unsigned int v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+static size_t udp6(uint8_t *p, const char *src, unsigned int sport,
+		   const char *dst, unsigned int dport, size_t data)
+{
+	uint16_t len = (uint16_t)(8 + data);
+
+	memset(p, 0, 40 + len);
+	p[0] = 0x60;
+	put16(p + 4, len);
+	p[6] = 17;
+	p[7] = 64;
+	inet_pton(AF_INET6, src, p + 8);
+	inet_pton(AF_INET6, dst, p + 24);
+	put16(p + 40, sport);
+	put16(p + 42, dport);
+	put16(p + 44, len);
+	for (size_t i = 0; i < data; i++)
+		p[48 + i] = (uint8_t)i;
+	finish_udp(p + 40, len, csum_pseudo6(p + 8, p + 24, 17, len));
+	return 40 + len;
+}
+
+static void sum_header4(uint8_t *p)
+{
+	uint16_t check;
+
+	put16(p + 10, 0);
+	check = (uint16_t)~csum_fold(csum_add(0, p, 20));
+	memcpy(p + 10, &check, 2);
+}
+
+static size_t udp4(uint8_t *p, const char *src, unsigned int sport,
+		   const char *dst, unsigned int dport, size_t data, bool df)
+{
+	uint16_t len = (uint16_t)(8 + data);
+
+	memset(p, 0, 20 + len);
+	p[0] = 0x45;
+	put16(p + 2, 20 + len);
+	p[6] = df ? 0x40 : 0;
+	p[8] = 64;
+	p[9] = 17;
+	inet_pton(AF_INET, src, p + 12);
+	inet_pton(AF_INET, dst, p + 16);
+	sum_header4(p);
+	put16(p + 20, sport);
+	put16(p + 22, dport);
+	put16(p + 24, len);
+	for (size_t i = 0; i < data; i++)
+		p[28 + i] = (uint8_t)i;
+	finish_udp(p + 20, len, csum_pseudo4(p + 12, p + 16, 17, len));
+	return 20 + len;
+}
+
+/* Through io and path, as the server does it. */
+static enum verdict push(const uint8_t *p, size_t len)
+{
+	struct pkt_gso none = {0};
+	struct pkt pkt;
+
+	ck_assert_int_eq(io_memory_put(io, p, len, &none), 0);
+	ck_assert_int_eq(io_read(io, buf, &pkt), 0);
+	return path_run(&su.path, &pkt, now);
+}
+
+static long pull(void)
+{
+	return io_memory_get(io, out, &out_gso);
+}
+
+static bool csum_good6(const uint8_t *p)
+{
+	unsigned int len = (unsigned int)(p[4] << 8 | p[5]);
+
+	return csum_fold(csum_add(csum_pseudo6(p + 8, p + 24, p[6], len),
+				  p + 40, len)) == 0xffff;
+}
+
+static bool csum_good4(const uint8_t *p)
+{
+	unsigned int len = (unsigned int)(p[2] << 8 | p[3]) - 20;
+	uint64_t pseudo =
+		p[9] == 1 ? 0 : csum_pseudo4(p + 12, p + 16, p[9], len);
+
+	return csum_fold(csum_add(0, p, 20)) == 0xffff &&
+	       csum_fold(csum_add(pseudo, p + 20, len)) == 0xffff;
+}
+
+#define REASON_N(r) su.path.counters.reasons.n[REASON_##r]
+
+/* ---- tests ----------------------------------------------------------------
+ */
+
+static uint8_t p[PKT_MAX_BYTES];
+
+START_TEST(clat_and_back)
+{
+	struct in6_addr a;
+	size_t len;
+
+	start_clat();
+	len = udp4(p, "192.168.1.2", 5000, "198.51.100.1", 53, 100, true);
+	ck_assert_int_eq(push(p, len), VERDICT_FORWARD);
+	ck_assert_int_eq(pull(), (long)len + 20);
+	inet_pton(AF_INET6, "2001:db8:c1::c0a8:102", &a);
+	ck_assert_mem_eq(out + 8, &a, 16);
+	inet_pton(AF_INET6, "64:ff9b::c633:6401", &a);
+	ck_assert_mem_eq(out + 24, &a, 16);
+	ck_assert(csum_good6(out));
+	len = udp6(p, "64:ff9b::c633:6401", 53, "2001:db8:c1::c0a8:102", 5000,
+		   100);
+	ck_assert_int_eq(push(p, len), VERDICT_FORWARD);
+	ck_assert_int_eq(pull(), (long)len - 20);
+	ck_assert(csum_good4(out));
+	/* not ours, either way */
+	len = udp4(p, "10.0.0.1", 5000, "198.51.100.1", 53, 9, true);
+	push(p, len);
+	len = udp6(p, "2001:db8::9", 53, "2001:db8:c1::c0a8:102", 5000, 9);
+	push(p, len);
+	ck_assert_uint_eq(REASON_N(NO_MAPPING_SOURCE), 2);
+	stop();
+}
+END_TEST
+
+START_TEST(plat_there_and_back)
+{
+	char reply_to[] = "192.0.2.1";
+	size_t len;
+
+	start_plat();
+	len = udp6(p, "2001:db8::5", 4001, "64:ff9b::c633:6401", 53, 64);
+	ck_assert_int_eq(push(p, len), VERDICT_FORWARD);
+	ck_assert_int_eq(pull(), (long)len - 20);
+	ck_assert(csum_good4(out));
+	ck_assert_int_eq(out[20] << 8 | out[21], 4001);
+	len = udp4(p, "198.51.100.1", 53, reply_to, 4001, 64, false);
+	ck_assert_int_eq(push(p, len), VERDICT_FORWARD);
+	ck_assert_int_eq(pull(), (long)len + 20);
+	ck_assert(csum_good6(out));
+	ck_assert_int_eq(out[42] << 8 | out[43], 4001);
+	stop();
+}
+END_TEST
+
+START_TEST(plat_refusals_have_reasons)
+{
+	size_t len;
+
+	start_plat();
+	len = udp6(p, "2001:db8::5", 1, "2001:db8::6", 53, 4);
+	ck_assert_int_ne(push(p, len), VERDICT_FORWARD);
+	ck_assert_uint_eq(REASON_N(NAT64_NOT_POOL6), 1);
+	len = udp6(p, "64:ff9b::1", 1, "64:ff9b::c633:6401", 53, 4);
+	ck_assert_int_ne(push(p, len), VERDICT_FORWARD);
+	ck_assert_uint_eq(REASON_N(NAT64_LOOP), 1);
+	len = udp4(p, "198.51.100.1", 53, "192.0.2.2", 4001, 4, true);
+	ck_assert_int_ne(push(p, len), VERDICT_FORWARD);
+	ck_assert_uint_eq(REASON_N(NAT64_NOT_POOL4), 1);
+	len = udp4(p, "198.51.100.1", 53, "192.0.2.1", 4001, 4, true);
+	ck_assert_int_ne(push(p, len), VERDICT_FORWARD);
+	ck_assert_uint_eq(REASON_N(NAT64_NO_BIB), 1);
+	len = udp6(p, "2001:db8::5", 1, "64:ff9b::c633:6401", 53, 4);
+	p[6] = 132; /* SCTP */
+	ck_assert_int_ne(push(p, len), VERDICT_FORWARD);
+	stop();
+}
+END_TEST
+
+START_TEST(strict_prefix_refuses_private_addresses)
+{
+	size_t len;
+
+	start(ROLE_PLAT, "tun: {name: t}\npool6: 64:ff9b::/96\n"
+			 "pool4: [192.0.2.1]\n");
+	len = udp6(p, "2001:db8::5", 1, "64:ff9b::a00:1", 53, 4);
+	ck_assert_int_ne(push(p, len), VERDICT_FORWARD);
+	ck_assert_uint_eq(REASON_N(WKP_NON_GLOBAL), 1);
+	len = udp6(p, "2001:db8::5", 1, "64:ff9b::808:808", 53, 4);
+	ck_assert_int_eq(push(p, len), VERDICT_FORWARD);
+	stop();
+}
+END_TEST
+
+START_TEST(hairpin_reaches_the_other_host)
+{
+	struct in6_addr a;
+	size_t len;
+
+	start_plat();
+	/* B opens a port, A sends to it through pool4 */
+	len = udp6(p, "2001:db8::b", 4444, "64:ff9b::c633:6401", 53, 4);
+	ck_assert_int_eq(push(p, len), VERDICT_FORWARD);
+	pull();
+	len = udp6(p, "2001:db8::a", 3333, "64:ff9b::c000:201", 4444, 33);
+	ck_assert_int_eq(push(p, len), VERDICT_HAIRPIN);
+	ck_assert_int_eq(pull(), (long)len);
+	inet_pton(AF_INET6, "2001:db8::b", &a);
+	ck_assert_mem_eq(out + 24, &a, 16);
+	inet_pton(AF_INET6, "64:ff9b::c000:201", &a);
+	ck_assert_mem_eq(out + 8, &a, 16);
+	ck_assert_int_eq(out[40] << 8 | out[41], 3333);
+	ck_assert_int_eq(out[42] << 8 | out[43], 4444);
+	ck_assert(csum_good6(out));
+	/* and the answer the same way back */
+	len = udp6(p, "2001:db8::b", 4444, "64:ff9b::c000:201", 3333, 5);
+	ck_assert_int_eq(push(p, len), VERDICT_HAIRPIN);
+	ck_assert_int_eq(pull(), (long)len);
+	inet_pton(AF_INET6, "2001:db8::a", &a);
+	ck_assert_mem_eq(out + 24, &a, 16);
+	/* nobody there */
+	len = udp6(p, "2001:db8::a", 3333, "64:ff9b::c000:201", 9, 5);
+	ck_assert_int_ne(push(p, len), VERDICT_HAIRPIN);
+	ck_assert_uint_eq(su.path.counters.hairpinned, 2);
+	stop();
+}
+END_TEST
+
+/* An ICMPv4 error from @from about what lies in out, which we sent. */
+static size_t error4(const char *from, uint8_t type, uint8_t code,
+		     unsigned int rest)
+{
+	size_t quoted = 20 + 8;
+	uint16_t check;
+
+	memset(p, 0, 28);
+	p[0] = 0x45;
+	put16(p + 2, (unsigned int)(28 + quoted));
+	p[8] = 64;
+	p[9] = 1;
+	inet_pton(AF_INET, from, p + 12);
+	memcpy(p + 16, out + 12, 4);
+	sum_header4(p);
+	p[20] = type;
+	p[21] = code;
+	put16(p + 26, rest);
+	memcpy(p + 28, out, quoted);
+	check = (uint16_t)~csum_fold(csum_add(0, p + 20, 8 + quoted));
+	memcpy(p + 22, &check, 2);
+	return 28 + quoted;
+}
+
+START_TEST(errors_find_their_session)
+{
+	struct in6_addr a;
+	size_t len;
+
+	start_plat();
+	/* taken already, so that the ports differ on both sides */
+	len = udp6(p, "2001:db8::1", 4001, "64:ff9b::c633:6401", 53, 64);
+	push(p, len);
+	pull();
+	len = udp6(p, "2001:db8::5", 4001, "64:ff9b::c633:6401", 53, 64);
+	push(p, len);
+	pull();
+	ck_assert_int_ne(out[20] << 8 | out[21], 4001);
+	len = error4("203.0.113.9", 3, 4, 1400);
+	ck_assert_int_eq(push(p, len), VERDICT_FORWARD);
+	ck_assert_int_ge(pull(), 40 + 8 + 40 + 8);
+	ck_assert(csum_good6(out));
+	inet_pton(AF_INET6, "64:ff9b::cb00:7109", &a);
+	ck_assert_mem_eq(out + 8, &a, 16);
+	inet_pton(AF_INET6, "2001:db8::5", &a);
+	ck_assert_mem_eq(out + 24, &a, 16);
+	ck_assert_int_eq(out[40], 2);			/* too big */
+	ck_assert_int_eq(out[46] << 8 | out[47], 1420); /* RFC 7915 */
+	ck_assert_mem_eq(out + 48 + 8, &a, 16);		/* inner source */
+	ck_assert_int_eq(out[88] << 8 | out[89], 4001); /* and port */
+	/* about nothing that we know */
+	len = udp6(p, "2001:db8::5", 4001, "64:ff9b::c633:6401", 53, 64);
+	push(p, len);
+	pull();
+	out[23] ^= 1;
+	len = error4("203.0.113.9", 3, 4, 1400);
+	ck_assert_int_eq(push(p, len), VERDICT_DROP);
+	ck_assert_uint_eq(REASON_N(NAT64_NO_SESSION), 1);
+	stop();
+}
+END_TEST
+
+START_TEST(expired_hop_limit_is_answered_within_the_rate)
+{
+	unsigned int replied = 0;
+	size_t len;
+
+	start_plat();
+	ratelimit_init(&su.path.icmp, 10, 50, now.ns);
+	for (unsigned int i = 0; i < 200; i++) {
+		len = udp6(p, "2001:db8::5", 4001, "64:ff9b::c633:6401", 53, 4);
+		p[7] = 1;
+		replied += push(p, len) == VERDICT_REPLY;
+		if (!pull())
+			break;
+	}
+	ck_assert_uint_ge(replied, 1);
+	ck_assert_uint_le(replied, 50);
+	ck_assert_uint_eq(su.path.counters.icmp_limited, 200 - replied);
+	ck_assert_uint_eq(REASON_N(TTL_EXPIRED), 200);
+	stop();
+}
+END_TEST
+
+START_TEST(fragments_follow_the_first)
+{
+	size_t len;
+
+	start_plat();
+	su.path.xlat.lowest_mtu6 = 1280;
+	len = udp6(p, "2001:db8::5", 4001, "64:ff9b::c633:6401", 53, 4);
+	push(p, len);
+	pull();
+	/* DF clear and too long: cut up by the translator itself */
+	len = udp4(p, "198.51.100.1", 53, "192.0.2.1", 4001, 1400, false);
+	ck_assert_int_eq(push(p, len), VERDICT_FRAGMENT);
+	ck_assert_int_le(pull(), 1280);
+	ck_assert_int_eq(out[6], 44);
+	ck_assert_int_gt(pull(), 0);
+	ck_assert_int_eq(pull(), -EAGAIN);
+	ck_assert_uint_eq(su.path.counters.fragments, 2);
+	/* fragments already: the second has no ports of its own */
+	len = udp4(p, "198.51.100.1", 53, "192.0.2.1", 4001, 64, false);
+	p[5] = 77;
+	p[6] = 0x20;
+	sum_header4(p);
+	ck_assert_int_eq(push(p, len), VERDICT_FORWARD);
+	ck_assert_int_gt(pull(), 0);
+	p[6] = 0;
+	p[7] = 9;
+	sum_header4(p);
+	ck_assert_int_eq(push(p, len), VERDICT_FORWARD);
+	ck_assert_int_gt(pull(), 0);
+	/* of another datagram, whose first was never seen */
+	p[5] = 78;
+	sum_header4(p);
+	ck_assert_int_eq(push(p, len), VERDICT_DROP);
+	ck_assert_uint_eq(REASON_N(NAT64_FRAGMENT), 1);
+	stop();
+}
+END_TEST
+
+START_TEST(failed_writes_are_counted_by_errno)
+{
+	static const struct {
+		int code;
+		enum reason reason;
+	} cases[] = {{ENOBUFS, REASON_IO_QUEUE_FULL},
+		     {EAGAIN, REASON_IO_QUEUE_FULL},
+		     {EMSGSIZE, REASON_IO_ERROR},
+		     {EIO, REASON_IO_ERROR}};
+	size_t len;
+
+	start_clat();
+	for (unsigned int i = 0; i < 4; i++) {
+		io_memory_fail(io, 1, cases[i].code);
+		len = udp4(p, "192.168.1.2", 5000, "198.51.100.1", 53, 9, true);
+		ck_assert_int_eq(push(p, len), VERDICT_DROP);
+		ck_assert_uint_eq(su.path.counters.write_errors[cases[i].code],
+				  1);
+	}
+	ck_assert_uint_eq(REASON_N(IO_QUEUE_FULL), 2);
+	ck_assert_uint_eq(REASON_N(IO_ERROR), 2);
+	ck_assert_uint_eq(su.path.counters.dropped, 4);
+	stop();
+}
+END_TEST
+
+/* Whatever comes: no crash, tables whole, counters that add up. */
+START_TEST(hostile_packets_are_survived)
+{
+	struct rng rng;
+
+	rng_init(&rng, (uint64_t)_i + 9);
+	if (_i & 1)
+		start_clat();
+	else
+		start_plat();
+	for (unsigned int i = 0; i < 40000; i++) {
+		size_t len, cut;
+
+		if (rng_below(&rng, 2))
+			len = udp6(p, "2001:db8::5",
+				   (unsigned int)rng_below(&rng, 65536),
+				   "64:ff9b::c000:201",
+				   (unsigned int)rng_below(&rng, 65536), 60);
+		else
+			len = udp4(p, "192.168.1.2", 5,
+				   rng_below(&rng, 2) ? "192.0.2.1"
+						      : "198.51.100.7",
+				   (unsigned int)rng_below(&rng, 65536), 60,
+				   rng_below(&rng, 2));
+		for (uint64_t k = rng_below(&rng, 6); k; k--)
+			p[rng_below(&rng, rng_below(&rng, 2) ? 48 : len)] =
+				(uint8_t)rng_next(&rng);
+		cut = rng_below(&rng, 8) ? len : rng_below(&rng, len + 1);
+		push(p, cut);
+		while (pull() >= 0)
+			;
+		if (i % 64 == 0) {
+			now.ns += NS_PER_S;
+			if (su.path.nat64)
+				nat64_expire(su.path.nat64, now, 100);
+		}
+	}
+	ck_assert_uint_ge(su.path.counters.forwarded, 1000);
+	ck_assert_uint_ge(su.path.counters.dropped, 1000);
+	stop();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("daemon-path");
+	TCase *t = tcase_create("path");
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	suite_add_tcase(s, t);
+	tcase_add_test(t, clat_and_back);
+	tcase_add_test(t, plat_there_and_back);
+	tcase_add_test(t, plat_refusals_have_reasons);
+	tcase_add_test(t, strict_prefix_refuses_private_addresses);
+	tcase_add_test(t, hairpin_reaches_the_other_host);
+	tcase_add_test(t, errors_find_their_session);
+	tcase_add_test(t, expired_hop_limit_is_answered_within_the_rate);
+	tcase_add_test(t, fragments_follow_the_first);
+	tcase_add_test(t, failed_writes_are_counted_by_errno);
+	tcase_add_loop_test(t, hostile_packets_are_survived, 0, 4);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? 1 : 0;
+}
