@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+# bash completion for xlatsim
+
+_xlatsim_files() {
+	compopt -o filenames 2>/dev/null
+	mapfile -t COMPREPLY < <(compgen -d -- "$1"; compgen -f -X '!*.yaml' -- "$1")
+}
+
+_xlatsim() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
+	local words
+	COMPREPLY=()
+
+	if [ "$COMP_CWORD" -eq 1 ]; then
+		words="run plan doctor clean --help --version"
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+		return
+	fi
+	case $prev in
+	--junit)
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	--out)
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+		return
+		;;
+	--seed)
+		return
+		;;
+	esac
+	case ${COMP_WORDS[1]} in
+	run) words="--json --junit --out --seed --keep --quiet --help" ;;
+	clean) words="--dry-run --help" ;;
+	plan | doctor) words="--help" ;;
+	*) return ;;
+	esac
+	case $cur in
+	-*)
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+		;;
+	*)
+		case ${COMP_WORDS[1]} in
+		run | plan) _xlatsim_files "$cur" ;;
+		esac
+		;;
+	esac
+}
+
+complete -F _xlatsim xlatsim
