@@ -86,8 +86,9 @@ static size_t encode(uint32_t c, char *to)
 void text_put(FILE *out, uint32_t c)
 {
 	char buf[4];
+	size_t n = encode(c, buf);
 
-	fwrite(buf, 1, encode(c, buf), out);
+	fwrite(buf, 1, n, out);
 }
 
 char *text_clean(const char *s)
