@@ -62,3 +62,5 @@ check_daemon_path_LIBS := daemon nat64 io core base
 
 NS_TESTS += check_engine
 check_engine_LIBS := engine relay world plan spec base
+XLAT_TESTS += check_xlatd_ns
+check_xlatd_ns_LIBS := daemon nat64 io core base

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* xlatd: one translation engine a process, and the tool that asks it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +12,7 @@
 
 static const char usage[] =
 	"Usage: xlatd clat|siit|plat --config FILE [--log-level LEVEL]\n"
+	"                            [--ready-fd N]\n"
 	"       xlatd ctl SOCKET stats|bib|sessions|reload\n"
 	"       xlatd --version | --help\n"
 	"LEVEL: error, warning, info (default), debug. See xlatd(8).\n";
@@ -32,25 +36,48 @@ static int parse_level(const char *word, enum log_level *level)
 	return -1;
 }
 
+/* A descriptor that is open. */
+static int parse_fd(const char *word, int *fd)
+{
+	char *end;
+	long v;
+
+	errno = 0;
+	v = strtol(word, &end, 10);
+	if (errno || !*word || *end || v < 0 || v > INT_MAX ||
+	    fcntl((int)v, F_SETFD, FD_CLOEXEC))
+		return -1;
+	*fd = (int)v;
+	return 0;
+}
+
 static int run_role(enum role role, int argc, char **argv)
 {
 	enum log_level level = LOG_INFO;
 	const char *config = NULL;
+	int ready_fd = -1;
 
 	for (int i = 0; i < argc; i += 2) {
 		if (i + 1 == argc)
 			return bad_usage("a value is expected after ", argv[i]);
-		if (!strcmp(argv[i], "--config"))
+		if (!strcmp(argv[i], "--config")) {
 			config = argv[i + 1];
-		else if (strcmp(argv[i], "--log-level"))
+		} else if (!strcmp(argv[i], "--log-level")) {
+			if (parse_level(argv[i + 1], &level))
+				return bad_usage("unknown log level ",
+						 argv[i + 1]);
+		} else if (!strcmp(argv[i], "--ready-fd")) {
+			if (parse_fd(argv[i + 1], &ready_fd))
+				return bad_usage("not an open descriptor: ",
+						 argv[i + 1]);
+		} else {
 			return bad_usage("unknown option ", argv[i]);
-		else if (parse_level(argv[i + 1], &level))
-			return bad_usage("unknown log level ", argv[i + 1]);
+		}
 	}
 	if (!config)
 		return bad_usage("--config is missing", "");
 	log_init("xlatd", level);
-	return server_run(config, role);
+	return server_run(config, role, ready_fd);
 }
 
 int main(int argc, char **argv)

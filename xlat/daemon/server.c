@@ -201,7 +201,16 @@ static void stop(struct server *s)
 	arena_free(s->arena);
 }
 
-static int serve(struct server *s)
+static void tell_ready(int fd)
+{
+	if (fd < 0)
+		return;
+	if (write(fd, "\n", 1) != 1)
+		log_warn("ready descriptor %d: %s", fd, strerror(errno));
+	close(fd);
+}
+
+static int serve(struct server *s, int ready_fd)
 {
 	int signals = open_signals(), status = 1;
 	struct err e = {""};
@@ -220,6 +229,7 @@ static int serve(struct server *s)
 	log_info("%s on %s, MTU %lld%s", role_name(s->config->role),
 		 s->config->tun_name, (long long)s->config->tun_mtu,
 		 io_has_uso(s->io) ? "" : ", no UDP segmentation offload");
+	tell_ready(ready_fd);
 	loop_run(s->loop);
 	log_info("stopped");
 	status = 0;
@@ -230,7 +240,7 @@ out:
 	return status;
 }
 
-int server_run(const char *config_path, enum role role)
+int server_run(const char *config_path, enum role role, int ready_fd)
 {
 	struct server s = {.config_path = config_path};
 	struct diags d;
@@ -240,5 +250,5 @@ int server_run(const char *config_path, enum role role)
 	if (!s.config)
 		diags_print(&d, stderr);
 	diags_fini(&d);
-	return s.config ? serve(&s) : 2;
+	return s.config ? serve(&s, ready_fd) : 2;
 }

@@ -25,10 +25,11 @@ struct server {
 
 /*
  * server_run - serve until SIGTERM or SIGINT.
+ * @ready_fd: gets a newline and is closed once packets flow; -1: none
  * Returns 0, 1 with a message logged when it cannot start, 2 when the
  * configuration is bad. Context: syscalls, CAP_NET_ADMIN.
  */
-int server_run(const char *config_path, enum role role);
+int server_run(const char *config_path, enum role role, int ready_fd);
 
 /*
  * server_reload - read the configuration again and apply it.
