@@ -177,8 +177,7 @@ static int sign_zone(struct zones *z, struct zone *zone, struct err *e)
 	const char *keygen[] = {
 		"dnssec-keygen",   "-q", "-K",	ZONES,	    "-a",
 		"ECDSAP256SHA256", "-f", "KSK", zone->name, NULL};
-	const char *dsfromkey[] = {
-		"dnssec-dsfromkey", "-2", "-K", ZONES, NULL, NULL};
+	const char *dsfromkey[] = {"dnssec-dsfromkey", "-2", NULL, NULL};
 	/* -z: the one key signs all records */
 	const char *signzone[] = {"dnssec-signzone",
 				  "-q",
@@ -198,7 +197,7 @@ static int sign_zone(struct zones *z, struct zone *zone, struct err *e)
 
 	if (ret)
 		return ret;
-	dsfromkey[4] = key;
+	dsfromkey[2] = arena_printf(z->a, ZONES "/%s", key);
 	ret = run_for_line(z, dsfromkey, &zone->ds, e);
 	if (ret)
 		return ret;

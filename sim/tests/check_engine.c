@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every engine at work in topologies/wisp-pair.yaml, in one world: names,
+ * pings, the first PLAT's engine killed and started again, links cut, costs
+ * changed. Needs root; skips with a reason where the host cannot.
+ */
+#include "../engine/engine.h"
+
+#include <arpa/inet.h>
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../xlat/base/arena.h"
+#include "../../xlat/base/file.h"
+#include "../../xlat/base/log.h"
+#include "../plan/plan.h"
+#include "../relay/relay.h"
+
+#define TOPOLOGY    "topologies/wisp-pair.yaml"
+#define PATIENCE_NS (30 * NS_PER_S)
+
+static struct {
+	struct arena *arena;
+	struct loop *loop;
+	struct plan *plan;
+	struct world *world;
+	struct engines *engines;
+	char dir[64], id[5];
+	struct mono began;
+} t;
+
+static struct mono soon(void)
+{
+	return mono_add(clock_now(), PATIENCE_NS);
+}
+
+static void on_step(void *arg, const char *text)
+{
+	(void)arg;
+	if (getenv("CHECK_VERBOSE"))
+		printf("%6.3f s  %s\n",
+		       (double)mono_sub(clock_now(), t.began) / NS_PER_S, text);
+}
+
+static void setup(void)
+{
+	struct world_opts o;
+	struct diags d;
+	struct topology *topology;
+	struct err e = {""};
+	int ret;
+
+	t.arena = arena_new();
+	t.loop = loop_new();
+	diags_init(&d);
+	topology = spec_load_topology(TOPOLOGY, t.arena, &d);
+	if (!topology)
+		diags_print(&d, stderr);
+	ck_assert_ptr_nonnull(topology);
+	diags_fini(&d);
+	t.plan = plan_new(topology, t.arena, &e);
+	ck_assert_msg(t.plan != NULL, "%s", e.text);
+	strcpy(t.dir, "/tmp/check-engine-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(t.dir));
+	ck_assert_int_eq(world_new_run_id(t.id), 0);
+	o = (struct world_opts){
+		.run_id = t.id, .dir = t.dir, .seed = 1, .loop = t.loop};
+	ret = world_build(t.plan, &o, &t.world, &e);
+	ck_assert_msg(ret == 0, "%d: %s", ret, e.text);
+	t.began = clock_now();
+	ret = engines_start(t.world, on_step, NULL, soon(), &t.engines, &e);
+	if (ret) {
+		fprintf(stderr, "%s\nlogs: %s\n", e.text, t.dir);
+		world_teardown(t.world);
+	}
+	ck_assert_int_eq(ret, 0);
+	printf("engines started and converged in %.2f s\n",
+	       (double)mono_sub(clock_now(), t.began) / NS_PER_S);
+}
+
+static void teardown(void)
+{
+	struct err e;
+
+	for (size_t i = 0; i < engines_count(t.engines); i++)
+		ck_assert_str_eq(engines_at(t.engines, i)->fault, "");
+	engines_stop(t.engines);
+	world_teardown(t.world);
+	world_drop_run_id(t.id);
+	ck_assert_int_eq(file_rmtree(t.dir, &e), 0);
+	loop_free(t.loop);
+	arena_free(t.arena);
+}
+
+/* ---- helpers ---------------------------------------------------------------
+ */
+
+static int node(const char *name)
+{
+	int n = plan_find_node(t.plan, name);
+
+	ck_assert_int_ge(n, 0);
+	return n;
+}
+
+static char *output(const char *where, const char *const *argv)
+{
+	struct spawn s = {
+		.node = node(where), .argv = argv, .log = "log", .out = "out"};
+	char path[256];
+	struct proc *p;
+	struct err e = {""};
+	char *text;
+
+	ck_assert_msg(!world_spawn(t.world, &s, &p, &e), "%s", e.text);
+	ck_assert_int_eq(proc_wait(p, soon()), 0);
+	proc_free(p);
+	snprintf(path, sizeof(path), "%s/out", world_node_dir(t.world, s.node));
+	text = file_read(path, NULL, &e);
+	ck_assert_msg(text != NULL, "%s", e.text);
+	return text;
+}
+
+#define OUTPUT(where, ...)                                                     \
+	output(where, (const char *const[]){__VA_ARGS__, NULL})
+
+static void expect_in(char *text, const char *part)
+{
+	ck_assert_msg(strstr(text, part) != NULL, "no '%s' in: %s", part, text);
+	free(text);
+}
+
+static struct engine *engine(const char *where, enum daemon_role role)
+{
+	struct engine *en = engines_get(t.engines, node(where), role);
+
+	ck_assert_ptr_nonnull(en);
+	return en;
+}
+
+/* Wait until both pools lead to @plat. Returns the time that took, in ns. */
+static int64_t await_pools(const char *plat, struct mono since)
+{
+	const struct topology *tp = t.plan->topology;
+	struct addr p6 = {.family = AF_INET6, .v6 = tp->pool6.addr};
+	struct addr p4 = {.family = AF_INET, .v4 = tp->pool4.addr};
+	struct err e = {""};
+	int ret = world_await_route(t.world, node("access"), &p6, tp->pool6.len,
+				    plat, soon(), &e);
+
+	if (!ret)
+		ret = world_await_route(t.world, node("border"), &p4,
+					tp->pool4.len, plat, soon(), &e);
+	ck_assert_msg(ret == 0, "%s", e.text);
+	return mono_sub(clock_now(), since);
+}
+
+static void tell(const char *what, int64_t ns)
+{
+	printf("%-44s %7.1f ms\n", what, (double)ns / NS_PER_MS);
+}
+
+static void expect_ping(const char *from, const char *to)
+{
+	expect_in(OUTPUT(from, "ping", "-n", "-c", "3", "-i", "0.2", "-W", "2",
+			 to),
+		  "3 received");
+}
+
+/* ---- tests -----------------------------------------------------------------
+ */
+
+START_TEST(test_available)
+{
+	for (const struct engine_ops *const *ops = engine_all(); *ops; ops++) {
+		char version[128] = "";
+		struct err why = {""};
+
+		ck_assert_msg(
+			!(*ops)->available(version, sizeof(version), &why),
+			"%s", why.text);
+		ck_assert_str_ne(version, "");
+	}
+	ck_assert_ptr_null(engine_find("frr", DAEMON_PLAT));
+	ck_assert_ptr_null(engine_find("nonesuch", DAEMON_PLAT));
+}
+END_TEST
+
+/* RFC 6147: synthesised where there is no AAAA, else left alone. */
+static void check_names(void)
+{
+	expect_in(OUTPUT("home1", "dig", "+short", "AAAA", "slash.example"),
+		  "64:ff9b::c633:642d\n");
+	expect_in(OUTPUT("home1", "dig", "+short", "AAAA", "both.example"),
+		  "2001:db8:f000::46\n");
+	expect_in(OUTPUT("home2", "dig", "+short", "AAAA", "ipv4only.arpa"),
+		  "64:ff9b::c000:aa\n");
+	expect_in(OUTPUT("home1", "dig", "+dnssec", "A", "slash.example"),
+		  "flags: qr rd ra ad;");
+	expect_in(OUTPUT("home1", "dig", "AAAA", "nosuch.example"),
+		  "status: NXDOMAIN");
+	expect_in(OUTPUT("home1", "dig", "@2001:db8::4", "+short", "AAAA",
+			 "slash.example"),
+		  "64:ff9b::c633:642d\n");
+	expect_in(OUTPUT("both", "dig", "@2001:db8::3", "A", "slash.example"),
+		  "status: REFUSED");
+}
+
+static void check_pings(void)
+{
+	expect_ping("home1", "198.51.100.45");
+	expect_ping("home2", "198.51.100.46");
+	expect_ping("home1", "64:ff9b::c633:642d");
+	expect_ping("home1", "2001:db8:f000::46");
+}
+
+static void check_counters(void)
+{
+	struct engine *clat = engine("cpe1", DAEMON_CLAT);
+	struct engine *relay = engine("relay", DAEMON_RELAY);
+	json_t *o = clat->ops->counters(clat), *packets;
+
+	ck_assert_ptr_nonnull(o);
+	packets = json_object_get(o, "packets");
+	ck_assert_int_gt(
+		json_integer_value(json_object_get(packets, "forwarded")), 6);
+	json_decref(o);
+	o = relay->ops->counters(relay);
+	ck_assert_ptr_nonnull(o);
+	ck_assert(json_is_true(json_object_get(o, "ok")));
+	json_decref(o);
+}
+
+static void check_kill(void)
+{
+	struct engine *en = engine("plat1", DAEMON_PLAT);
+	struct mono since;
+	struct err e = {""};
+
+	ck_assert_int_eq(engine_restart(en, &e), -EALREADY);
+	for (int i = 0; i < 2; i++) {
+		since = clock_now();
+		ck_assert_int_eq(engine_kill(en, &e), 0);
+		tell("xlatd killed: pools moved after",
+		     await_pools("plat2", since));
+		expect_ping("home1", "198.51.100.45");
+		since = clock_now();
+		ck_assert_msg(!engine_restart(en, &e), "%s", e.text);
+		tell("xlatd started: pools back after",
+		     await_pools("plat1", since));
+		expect_ping("home1", "198.51.100.45");
+	}
+	ck_assert_str_eq(en->fault, "");
+}
+
+static void check_link(const char *a, const char *b)
+{
+	int link = plan_find_link(t.plan, a, b);
+	struct mono since;
+	struct err e = {""};
+	char text[80];
+
+	ck_assert_int_ge(link, 0);
+	since = clock_now();
+	ck_assert_msg(!world_link_set(t.world, link, false, &e), "%s", e.text);
+	snprintf(text, sizeof(text), "%s-%s down: pools moved after", a, b);
+	tell(text, await_pools("plat2", since));
+	expect_ping("home1", "198.51.100.45");
+	since = clock_now();
+	ck_assert_msg(!world_link_set(t.world, link, true, &e), "%s", e.text);
+	snprintf(text, sizeof(text), "%s-%s up: pools back after", a, b);
+	tell(text, await_pools("plat1", since));
+	expect_ping("home1", "198.51.100.45");
+}
+
+static void set_cost(const char *where, const char *iface, int64_t cost)
+{
+	struct engine *en = engine(where, DAEMON_ROUTING);
+	struct err e = {""};
+
+	ck_assert_msg(!en->ops->set_cost(en, iface, cost, &e), "%s", e.text);
+}
+
+static void set_plat1_cost(int64_t cost)
+{
+	set_cost("access", "plat1", cost);
+	set_cost("plat1", "access", cost);
+	set_cost("plat1", "border", cost);
+	set_cost("border", "plat1", cost);
+}
+
+static void check_cost(void)
+{
+	struct engine *en = engine("access", DAEMON_ROUTING);
+	struct mono since = clock_now();
+	struct err e;
+
+	set_plat1_cost(1000);
+	tell("costs raised: pools moved after", await_pools("plat2", since));
+	expect_ping("home1", "198.51.100.45");
+	since = clock_now();
+	set_plat1_cost(10);
+	tell("costs lowered: pools back after", await_pools("plat1", since));
+	ck_assert_int_ne(en->ops->set_cost(en, "plat1", 1 << 20, &e), 0);
+	ck_assert_int_eq(en->ops->set_cost(en, "north", 10, &e), -ENOENT);
+}
+
+static void check_node(void)
+{
+	struct mono since = clock_now();
+	struct err e = {""};
+
+	for (size_t i = 0; i < engines_count(t.engines); i++)
+		if (engines_at(t.engines, i)->daemon->node == node("plat1"))
+			engines_at(t.engines, i)->expected_down = true;
+	ck_assert_msg(!world_node_down(t.world, node("plat1"), &e), "%s",
+		      e.text);
+	tell("plat1 down: pools moved after", await_pools("plat2", since));
+	expect_ping("home1", "198.51.100.45");
+	since = clock_now();
+	ck_assert_msg(!world_node_up(t.world, node("plat1"), &e), "%s", e.text);
+	ck_assert_msg(!engines_restart_node(t.engines, node("plat1"), &e), "%s",
+		      e.text);
+	tell("plat1 up: pools back after", await_pools("plat1", since));
+	expect_ping("home1", "198.51.100.45");
+}
+
+static void check_shape(void)
+{
+	struct link_profile p = {.down.delay_ns = 30e6, .up.delay_ns = 30e6};
+	int link = plan_find_link(t.plan, "border", "inet");
+	struct err e = {""};
+	char *text;
+
+	ck_assert_msg(!engine_shape(t.engines, link, &p, &e), "%s", e.text);
+	text = OUTPUT("home1", "ping", "-n", "-c", "2", "-i", "0.2", "-q",
+		      "198.51.100.45");
+	ck_assert_ptr_nonnull(strstr(text, "min/avg"));
+	ck_assert_double_ge(
+		strtod(strchr(strstr(text, "min/avg"), '=') + 1, NULL), 60);
+	free(text);
+	link = plan_find_link(t.plan, "access", "plat1");
+	ck_assert_int_eq(engine_shape(t.engines, link, &p, &e), -EINVAL);
+}
+
+START_TEST(test_world)
+{
+	setup();
+	check_names();
+	check_pings();
+	check_counters();
+	check_kill();
+	check_link("access", "plat1");
+	check_link("plat1", "border");
+	check_cost();
+	check_node();
+	check_shape();
+	teardown();
+}
+END_TEST
+
+/* Why this host can't run these tests; NULL if it can. */
+static const char *skip(void)
+{
+	static struct err e;
+	struct arena *a = arena_new();
+	struct diags d;
+	struct topology *topology;
+	struct plan *p = NULL;
+	const char *why = NULL;
+
+	if (geteuid() != 0)
+		why = "namespaces need root";
+	diags_init(&d);
+	topology = spec_load_topology(TOPOLOGY, a, &d);
+	if (topology)
+		p = plan_new(topology, a, &e);
+	/* a bad file is for the tests to complain about */
+	if (!why && p && engine_check_host(p, &e))
+		why = e.text;
+	diags_fini(&d);
+	arena_free(a);
+	return why;
+}
+
+int main(int argc, char **argv)
+{
+	Suite *s = suite_create("engine");
+	TCase *tc = tcase_create("wisp-pair");
+	SRunner *sr = srunner_create(s);
+	int failed;
+
+	/* the relay's engine starts this very program */
+	if (argc > 1 && !strcmp(argv[1], "relay"))
+		return relay_main(argc - 1, argv + 1);
+	if (skip()) {
+		printf("SKIP: %s\n", skip());
+		srunner_free(sr);
+		return 77;
+	}
+	log_init("check_engine", LOG_WARN);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	tcase_set_timeout(tc, 150);
+	suite_add_tcase(s, tc);
+	tcase_add_test(tc, test_available);
+	tcase_add_test(tc, test_world);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
