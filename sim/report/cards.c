@@ -149,7 +149,7 @@ static void put_pairs(FILE *f, const struct measurement *m)
 		const struct metric *up = &m->metrics[i], *down;
 		const char *name = pair_name(m, up);
 
-		if (!name || strncmp(up->def->name, "up-", 3))
+		if (!name || strncmp(up->def->name, "up-", 3) != 0)
 			continue;
 		down = find_metric(m, "down-", name);
 		if (!any)
@@ -179,7 +179,7 @@ static void put_expected(FILE *f, const struct result *r,
 	for (size_t i = 0; i < r->n_judged; i++) {
 		const struct judged *j = &r->judged[i];
 
-		if (strcmp(j->expect->measure, m->name))
+		if (strcmp(j->expect->measure, m->name) != 0)
 			continue;
 		fputs(any ? "" : "<ul class=\"expected\">", f);
 		any = true;
@@ -233,7 +233,7 @@ static void put_phase(FILE *f, const struct result *r, const char *phase,
 		const struct measurement *m = &r->measurements[i];
 
 		if (!strcmp(m->kind, "testbed") != testbed ||
-		    (!testbed && strcmp(m->phase, phase)))
+		    (!testbed && strcmp(m->phase, phase) != 0))
 			continue;
 		if (!any)
 			fprintf(f, "<h3>%s</h3>\n<div class=\"cards\">\n",

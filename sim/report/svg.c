@@ -84,18 +84,30 @@ static void find_range(const struct chart *c, struct axes *a)
 /* ---- axes ------------------------------------------------------------------
  */
 
+/* Rates are told in the multiple that people would use. */
+static double y_factor(const struct axes *a, const char **label)
+{
+	if (!*label || strcmp(*label, "bit/s") != 0 || a->y1 < 1e3)
+		return 1;
+	*label = a->y1 < 1e6 ? "kbit/s" : a->y1 < 1e10 ? "Mbit/s" : "Gbit/s";
+	return a->y1 < 1e6 ? 1e3 : a->y1 < 1e10 ? 1e6 : 1e9;
+}
+
 static void put_y_axis(FILE *f, const struct axes *a, const char *label)
 {
 	double step = nice_step(a->y1 - a->y0, a->height < 200 ? 3 : 5);
+	double factor = y_factor(a, &label), first = ceil(a->y0 / step);
 
-	for (double y = ceil(a->y0 / step) * step; y <= a->y1; y += step) {
+	for (int i = 0; (first + i) * step <= a->y1; i++) {
+		double y = (first + i) * step;
+
 		fprintf(f,
 			"<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" "
 			"y1=\"%.1f\" y2=\"%.1f\"/>"
 			"<text class=\"tick\" text-anchor=\"end\" "
 			"x=\"%.1f\" y=\"%.1f\">%g</text>\n",
 			LEFT, WIDTH - RIGHT, at_y(a, y), at_y(a, y), LEFT - 7,
-			at_y(a, y) + 4, y);
+			at_y(a, y) + 4, y / factor);
 	}
 	fputs("<text class=\"label\" x=\"4\" y=\"14\">", f);
 	text_markup(f, label);
@@ -104,18 +116,20 @@ static void put_y_axis(FILE *f, const struct axes *a, const char *label)
 
 static void put_x_axis(FILE *f, const struct axes *a, const struct chart *c)
 {
-	double step = nice_step(a->x1 - a->x0, 10);
+	double step = nice_step(a->x1 - a->x0, 10), first;
 	const char *label = c->series[0]->x_label;
 
 	if (c->style == CHART_DOTS && step < 1)
 		step = 1;
-	for (double x = ceil(a->x0 / step) * step; x <= a->x1 + step / 1e6;
-	     x += step)
+	first = ceil(a->x0 / step);
+	for (int i = 0; (first + i) * step <= a->x1 + step / 1e6; i++) {
+		double x = (first + i) * step;
+
 		fprintf(f,
 			"<text class=\"tick\" text-anchor=\"middle\" "
 			"x=\"%.1f\" y=\"%.1f\">%g</text>\n",
-			at_x(a, x), a->bottom + 16,
-			fabs(x) < step / 1e6 ? 0 : x);
+			at_x(a, x), a->bottom + 16, x);
+	}
 	fprintf(f,
 		"<line class=\"axis\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" "
 		"y2=\"%.1f\"/><text class=\"label\" text-anchor=\"end\" "
@@ -185,10 +199,19 @@ static bool put_point(FILE *f, const struct axes *a, const struct series *s,
 	return true;
 }
 
+/* Where a series has a hole (three times the usual step) so has its line. */
+static double hole(const struct series *s)
+{
+	if (s->n < 3)
+		return INFINITY;
+	return 3 * (s->x[s->n - 1] - s->x[0]) / (double)(s->n - 1);
+}
+
 /* A long series is drawn by the extremes of its parts: no dip is lost. */
 static void put_path(FILE *f, const struct axes *a, const struct series *s)
 {
 	size_t each = s->n / MAX_POINTS + 1;
+	double widest = hole(s);
 	bool down = false;
 
 	for (size_t i = 0; i < s->n; i += each) {
@@ -196,6 +219,8 @@ static void put_path(FILE *f, const struct axes *a, const struct series *s)
 		size_t lo = extreme(s, i, n, false),
 		       hi = extreme(s, i, n, true);
 
+		if (i && s->x[i] - s->x[i - 1] > widest)
+			down = false;
 		down = put_point(f, a, s, lo < hi ? lo : hi, down);
 		if (lo != hi)
 			down = put_point(f, a, s, lo < hi ? hi : lo, down);
@@ -303,7 +328,7 @@ void svg_chart(FILE *out, const struct chart *c)
 			put_dots(out, &a, c->series[i], c->color + i);
 		else
 			put_line(out, &a, c->series[i], c->color + i,
-				 c->n == 1);
+				 c->style == CHART_AREA);
 	}
 	put_marks(out, &a, c);
 	fputs("</svg>\n", out);

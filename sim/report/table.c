@@ -159,7 +159,7 @@ static void put_phase(const struct table *t, const struct result *r,
 	bool any = false;
 
 	for (size_t i = 0; i < r->n_measurements; i++) {
-		if (strcmp(r->measurements[i].phase, phase))
+		if (strcmp(r->measurements[i].phase, phase) != 0)
 			continue;
 		if (!any)
 			put_rule(t, title);

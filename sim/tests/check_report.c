@@ -107,11 +107,11 @@ static void add_download(void)
 	for (int k = 0; k < 2; k++) {
 		struct series *s =
 			add_series(m, k ? "native IPv6" : "CLAT and PLAT",
-				   "round", "Mbit/s", 5);
+				   "round", "bit/s", 5);
 
 		for (int i = 0; i < 5; i++) {
 			s->x[i] = i + 1;
-			s->y[i] = rates[k][i];
+			s->y[i] = rates[k][i] * 1e6;
 		}
 	}
 }
@@ -143,7 +143,7 @@ static void add_stream(size_t points)
 	for (int k = 0; k < 2; k++) {
 		struct series *s =
 			add_series(m, k ? "from the home" : "towards the home",
-				   "s", "latency, ms", points);
+				   "s", "ms", points);
 
 		for (size_t i = 0; i < points; i++) {
 			s->x[i] = 8.0 * (double)i / (double)points;
@@ -586,7 +586,7 @@ static void assert_balanced(const char *html)
 			continue;
 		if (name[0] != '/') {
 			ck_assert_uint_lt(depth, 64);
-			strcpy(open[depth++], name);
+			memcpy(open[depth++], name, sizeof(name));
 			continue;
 		}
 		ck_assert_uint_gt(depth, 0);
@@ -618,6 +618,7 @@ START_TEST(test_html)
 				     "\xef\xbf\xbd[2J\xef\xbf\xbd"));
 	ck_assert_ptr_nonnull(
 		strstr(text, "href=\"./nodes/home1/v4%20only.json\""));
+	ck_assert_ptr_nonnull(strstr(text, ">Mbit/s</text>"));
 	/* throughput, two directions of packets, latency */
 	ck_assert_uint_eq(count(text, "<svg "), 4);
 	ck_assert_uint_eq(count(text, "<title"), 1 + 4 + 2 + 3 * 3);
@@ -688,6 +689,35 @@ START_TEST(test_svg_keeps_dips)
 	ck_assert_ptr_nonnull(path);
 	ck_assert_uint_eq(count(path, " 134.0L"), 1); /* the bottom */
 	ck_assert_uint_lt(strlen(text), 200000);
+	free(text);
+}
+END_TEST
+
+/* Where nothing came there is no line, and no number for it. */
+START_TEST(test_svg_keeps_holes)
+{
+	struct measurement *m = &result.measurements[0];
+	struct series *s = add_series(m, "n", "s", "ms", 200);
+	const struct series *v[] = {s};
+	struct chart c = {.id = "i",
+			  .title = "t",
+			  .style = CHART_LINE,
+			  .series = v,
+			  .n = 1};
+	FILE *f = tmpfile();
+	char *text, *path;
+
+	for (size_t i = 0; i < s->n; i++) {
+		s->x[i] = (double)(i < 100 ? i : i + 50);
+		s->y[i] = i == 20 ? (double)NAN : 26;
+	}
+	svg_chart(f, &c);
+	text = slurp(f);
+	path = strstr(text, "<path class=\"line");
+	ck_assert_ptr_nonnull(path);
+	ck_assert_uint_eq(count(path, "M"), 3);
+	ck_assert_uint_eq(count(path, "L"), 196);
+	ck_assert_ptr_null(strstr(text, "nan"));
 	free(text);
 }
 END_TEST
@@ -828,6 +858,7 @@ int main(void)
 	tcase_add_test(t, test_html_empty);
 	tcase_add_test(t, test_html_links);
 	tcase_add_test(t, test_svg_keeps_dips);
+	tcase_add_test(t, test_svg_keeps_holes);
 	tcase_add_loop_test(t, test_utf8, 0, 12);
 	tcase_add_test(t, test_progress_plain);
 	tcase_add_test(t, test_progress_quiet);
