@@ -610,6 +610,47 @@ START_TEST(test_clean_spares)
 }
 END_TEST
 
+/* Someone has a shell in a namespace of a run that was killed. */
+START_TEST(test_clean_kills)
+{
+	struct err e = {""};
+	struct report r;
+	char path[64];
+	int fds[2], ns, status;
+	pid_t maker, guest;
+
+	ck_assert_int_eq(pipe(fds), 0);
+	maker = fork();
+	if (maker == 0) {
+		fixture_init(&f);
+		memcpy(r.id, f.id, sizeof(r.id));
+		memcpy(r.dir, f.dir, sizeof(r.dir));
+		fixture_build(&f);
+		_exit(write(fds[1], &r, sizeof(r)) == sizeof(r) ? 0 : 1);
+	}
+	ck_assert_int_eq(read(fds[0], &r, sizeof(r)), sizeof(r));
+	snprintf(path, sizeof(path), "/run/netns/xs-%s-left", r.id);
+	ns = open(path, O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ge(ns, 0);
+	guest = fork();
+	if (guest == 0) {
+		if (setns(ns, CLONE_NEWNET))
+			_exit(1);
+		raise(SIGSTOP);
+		pause();
+	}
+	ck_assert_int_eq(waitpid(guest, &status, WUNTRACED), guest);
+	ck_assert(WIFSTOPPED(status));
+	ck_assert_int_eq(waitpid(maker, &status, 0), maker);
+	ck_assert_int_ge(world_clean(false, NULL, NULL, &e), 2);
+	ck_assert_int_eq(waitpid(guest, &status, 0), guest);
+	ck_assert(WIFSIGNALED(status));
+	ck_assert_str_eq(fixture_trace(r.id), "");
+	ck_assert_int_eq(file_rmtree(r.dir, &e), 0);
+	close(ns);
+}
+END_TEST
+
 /* ---- hosts that are not like this one --------------------------------------
  */
 
@@ -689,6 +730,7 @@ static TCase *other_tests(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, test_killed);
 	tcase_add_test(t, test_clean_spares);
+	tcase_add_test(t, test_clean_kills);
 	tcase_add_test(t, test_resolv_conf_missing);
 	tcase_add_test(t, test_resolv_conf_in_run);
 	tcase_add_test(t, test_resolv_conf_dangling);

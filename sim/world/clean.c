@@ -86,7 +86,7 @@ static bool is_dead_name(const char *file)
 {
 	char id[5] = "";
 
-	if (strncmp(file, "xs-", 3) || strlen(file) < 9 || file[7] != '-')
+	if (strncmp(file, "xs-", 3) != 0 || strlen(file) < 9 || file[7] != '-')
 		return false;
 	memcpy(id, file + 3, 4);
 	return is_run_id(id) && is_dead(id);

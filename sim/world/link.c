@@ -267,10 +267,9 @@ void iface_name(struct node *n, int ifindex, char *name)
 {
 	struct iface_facts f;
 
-	if (iface_get(n, NULL, ifindex, &f, NULL))
-		strcpy(name, "?");
-	else
-		memcpy(name, f.name, IFNAMSIZ);
+	int ret = iface_get(n, NULL, ifindex, &f, NULL);
+
+	snprintf(name, IFNAMSIZ, "%s", ret ? "?" : f.name);
 }
 
 bool world_iface_exists(struct world *w, int node, const char *iface)

@@ -100,7 +100,7 @@ static int keep_open(struct keep *k, const char *path, struct err *e)
 	k->fd = -1;
 	if (!realpath(path, k->path))
 		return err_set(e, errno, "%s: %s", path, strerror(errno));
-	if (strncmp(k->path, "/run/", 5))
+	if (strncmp(k->path, "/run/", 5) != 0)
 		return 0;
 	k->fd = open_tree(AT_FDCWD, k->path,
 			  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
@@ -172,7 +172,7 @@ static int mount_run(const struct node *n, struct err *e)
 		ret = make_dir("/run/lock", 01777, NULL, e);
 	if (!ret)
 		ret = keep_mount(&result, e);
-	if (!ret && strcmp(own.path, result.path))
+	if (!ret && strcmp(own.path, result.path) != 0)
 		ret = keep_mount(&own, e);
 	return ret;
 }

@@ -106,7 +106,7 @@ static int take_reserved(const char *id)
 	for (size_t i = 0; i < n_reserved; i++) {
 		int fd = reserved[i].fd;
 
-		if (strcmp(reserved[i].id, id))
+		if (strcmp(reserved[i].id, id) != 0)
 			continue;
 		reserved[i] = reserved[--n_reserved];
 		return fd;

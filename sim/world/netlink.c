@@ -36,6 +36,10 @@ struct nl_sock *nlm_open(int protocol, struct err *e)
 		   sizeof(one));
 	setsockopt(nl_socket_get_fd(sk), SOL_NETLINK, NETLINK_CAP_ACK, &one,
 		   sizeof(one));
+	/* dumps of one interface, not of all that a hub has; where a kernel
+	 * can't, they are longer and what is looked for is in them, too */
+	setsockopt(nl_socket_get_fd(sk), SOL_NETLINK, NETLINK_GET_STRICT_CHK,
+		   &one, sizeof(one));
 	return sk;
 }
 

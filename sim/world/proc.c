@@ -66,7 +66,7 @@ static int64_t timeval_ns(struct timeval tv)
 	return tv.tv_sec * NS_PER_S + tv.tv_usec * NS_PER_US;
 }
 
-/* The process has ended. on_exit may free @p. */
+/* The process has ended. */
 static void reap(struct proc *p, bool tell)
 {
 	struct rusage ru = {0};
@@ -106,7 +106,18 @@ static void kill_and_reap(struct proc *p, bool tell)
 		log_warn("process %d does not end", (int)p->pid);
 }
 
-/* A callback may free its own process or start others: begin anew. */
+/* End and free what is no longer in the list. */
+static void forget(struct proc *p)
+{
+	kill_and_reap(p, false);
+	if (p->running) { /* it does not end: leave it alone */
+		loop_del(p->w->loop, p->source);
+		close(p->pidfd);
+	}
+	free(p);
+}
+
+/* A callback may start others: begin anew. */
 static struct proc *find_running(struct world *w, int node)
 {
 	for (struct proc *p = w->procs; p; p = p->next)
@@ -128,8 +139,12 @@ void procs_reap(struct world *w, int node, bool tell)
 void procs_free(struct world *w)
 {
 	procs_reap(w, -2, false);
-	while (w->procs)
-		proc_free(w->procs);
+	while (w->procs) {
+		struct proc *p = w->procs;
+
+		w->procs = p->next;
+		forget(p);
+	}
 }
 
 /* ---- the beginning ---------------------------------------------------------
@@ -433,15 +448,10 @@ void proc_free(struct proc *p)
 
 	if (!p)
 		return;
-	kill_and_reap(p, false);
 	for (at = &p->w->procs; *at; at = &(*at)->next)
 		if (*at == p) {
 			*at = p->next;
 			break;
 		}
-	if (p->pidfd >= 0 && p->running) {
-		loop_del(p->w->loop, p->source);
-		close(p->pidfd);
-	}
-	free(p);
+	forget(p);
 }

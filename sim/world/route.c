@@ -111,7 +111,7 @@ static int restore_one(struct world *w, const struct plan_route *r, int node,
 {
 	int ret;
 
-	if (r->node != node || (dev && r->dev && strcmp(dev, r->dev)))
+	if (r->node != node || (dev && r->dev && strcmp(dev, r->dev) != 0))
 		return 0;
 	ret = route_build(w, r, e);
 	if (ret == -EEXIST)

@@ -15,9 +15,10 @@
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#include "../../xlat/base/arena.h"
 
 #define READY_PATIENCE_NS (5 * NS_PER_S)
 #define MTU_MIN6	  1280 /* RFC 8200: IPv6 needs as much */
@@ -68,7 +69,8 @@ static int match_addr(void *arg, struct nlmsghdr *h)
 
 static int find_addr(struct node *n, struct wanted *want, struct err *e)
 {
-	struct ifaddrmsg head = {.ifa_family = (uint8_t)want->family};
+	struct ifaddrmsg head = {.ifa_family = (uint8_t)want->family,
+				 .ifa_index = (uint32_t)want->ifindex};
 
 	return nlm_dump(n->route, RTM_GETADDR, &head, sizeof(head), NULL,
 			match_addr, want, e);
@@ -165,37 +167,33 @@ static int await_coming(struct node *n, const struct coming *c, struct err *e)
 /* ---- links -----------------------------------------------------------------
  */
 
-static int verify_end(struct world *w, const struct plan_link *l,
-		      const struct veth_end *end, const struct plan_iface *i,
+static int verify_end(struct node *n, const struct coming *c, int64_t mtu,
 		      bool up, struct err *e)
 {
-	struct node *n = &w->nodes[end->node];
-	struct coming c = {.end = end,
-			   .linklocal = i && i->linklocal &&
-					l->profile.mtu >= MTU_MIN6};
 	struct iface_facts f;
-	int ret = iface_get(n, end->name, 0, &f, e);
+	int ret = iface_get(n, c->end->name, 0, &f, e);
 
 	if (ret)
 		return ret;
-	if (f.index != end->ifindex)
+	if (f.index != c->end->ifindex)
 		return err_set(e, EEXIST, "%s:%s is interface %d, not %d",
-			       n->name, end->name, f.index, end->ifindex);
-	if (f.mtu != l->profile.mtu)
+			       n->name, c->end->name, f.index, c->end->ifindex);
+	if (f.mtu != mtu)
 		return err_set(e, EIO, "%s:%s has MTU %u, not %lld", n->name,
-			       end->name, f.mtu, (long long)l->profile.mtu);
-	ret = up ? has_come(n, &c, e) : 1;
+			       c->end->name, f.mtu, (long long)mtu);
+	ret = up ? has_come(n, c, e) : 1;
 	if (!ret)
-		ret = await_coming(n, &c, e);
+		ret = await_coming(n, c, e);
 	return ret < 0 ? ret : 0;
 }
 
-/* Which links the plan brings as far as @kind; NULL: no memory. */
+/* Which links the plan brings as far as @kind. */
 static bool *links_after(const struct world *w, enum plan_step_kind kind)
 {
-	bool *done = calloc(w->plan->n_links + 1, sizeof(*done));
+	bool *done =
+		arena_alloc(w->arena, (w->plan->n_links + 1) * sizeof(*done));
 
-	for (size_t i = 0; done && i < w->plan->n_steps; i++)
+	for (size_t i = 0; i < w->plan->n_steps; i++)
 		if (w->plan->steps[i].kind == kind)
 			done[w->plan->steps[i].index] = true;
 	return done;
@@ -210,14 +208,16 @@ static int verify_link(struct world *w, int link, bool up, bool addressed,
 	int ret = 0;
 
 	for (size_t k = 0; k < n && !ret; k++) {
-		const struct plan_iface *i = k == 0	  ? &l->a
-					     : k == n - 1 ? &l->b
-							  : NULL;
+		const struct plan_iface *i = k == n - 1 ? &l->b : &l->a;
+		bool outer = k == 0 || k == n - 1;
+		struct coming c = {.end = &ends[k],
+				   .linklocal = outer && i->linklocal &&
+						l->profile.mtu >= MTU_MIN6};
+		struct node *at = &w->nodes[ends[k].node];
 
-		ret = verify_end(w, l, &ends[k], i, up, e);
-		if (!ret && i && addressed)
-			ret = verify_addrs(&w->nodes[i->node], i,
-					   ends[k].ifindex, e);
+		ret = verify_end(at, &c, l->profile.mtu, up, e);
+		if (!ret && outer && addressed)
+			ret = verify_addrs(at, i, ends[k].ifindex, e);
 	}
 	return ret;
 }
@@ -228,14 +228,9 @@ int world_verify(struct world *w, struct err *e)
 	bool *addressed = links_after(w, STEP_ADDR);
 	int ret = 0;
 
-	if (!made || !up || !addressed)
-		ret = err_set(e, ENOMEM, "out of memory");
 	for (size_t i = 0; i < w->plan->n_links && !ret; i++)
 		if (made[i])
 			ret = verify_link(w, (int)i, up[i], addressed[i], e);
-	free(made);
-	free(up);
-	free(addressed);
 	if (ret)
 		err_prefix(e, "what was built is not what was planned");
 	return ret;

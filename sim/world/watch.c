@@ -184,7 +184,7 @@ static void await_news(void *arg, const struct route_news *news)
 	struct await *aw = arg;
 
 	if (news->len != aw->len || !addr_equal(&news->dst, &aw->dst) ||
-	    (aw->dev && strcmp(news->dev, aw->dev)))
+	    (aw->dev && strcmp(news->dev, aw->dev) != 0))
 		return;
 	aw->there = news->added;
 }

@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "../../xlat/base/arena.h"
@@ -75,6 +76,27 @@ static int find_dir(struct world *w, const char *dir, struct err *e)
 	return 0;
 }
 
+/* A node takes four descriptors, a process one. */
+static int raise_fd_limit(const struct world *w, struct err *e)
+{
+	rlim_t need = 256 + 8 * (rlim_t)w->plan->n_nodes;
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r))
+		return err_set(e, errno, "RLIMIT_NOFILE: %s", strerror(errno));
+	if (r.rlim_cur >= need)
+		return 0;
+	r.rlim_cur = need;
+	if (r.rlim_max < need)
+		r.rlim_max = need;
+	if (setrlimit(RLIMIT_NOFILE, &r))
+		return err_set(e, errno,
+			       "%zu nodes need %llu open files (ulimit -n): %s",
+			       w->plan->n_nodes, (unsigned long long)need,
+			       strerror(errno));
+	return 0;
+}
+
 static int world_open(struct world *w, const struct world_opts *o,
 		      struct err *e)
 {
@@ -82,7 +104,9 @@ static int world_open(struct world *w, const struct world_opts *o,
 
 	if (geteuid() != 0)
 		return err_set(e, EPERM, "network namespaces need root: sudo");
-	ret = lock_take(w, e);
+	ret = raise_fd_limit(w, e);
+	if (!ret)
+		ret = lock_take(w, e);
 	if (!ret)
 		ret = find_dir(w, o->dir, e);
 	if (!ret)
