@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -181,29 +182,35 @@ int ask_dns(struct world *w, int node, const struct in6_addr *server,
 
 static bool echo_answers(struct question *q, const uint8_t *buf, size_t n)
 {
-	(void)q;
-	return n >= sizeof(struct icmphdr) && buf[0] == ICMP_ECHOREPLY;
+	return n >= sizeof(struct icmphdr) &&
+	       buf[0] == (q->domain == AF_INET ? ICMP_ECHOREPLY
+					       : ICMP6_ECHO_REPLY);
 }
 
-int ask_echo4(struct world *w, int node, struct in_addr dst,
-	      struct mono deadline, struct err *e)
+int ask_echo(struct world *w, int node, const struct addr *dst,
+	     struct mono deadline, struct err *e)
 {
+	bool v4 = dst->family == AF_INET;
 	struct question q = {.world = w,
-			     .domain = AF_INET,
+			     .domain = dst->family,
 			     .type = SOCK_DGRAM, /* a ping socket */
-			     .protocol = IPPROTO_ICMP,
-			     .to.in = {.sin_family = AF_INET, .sin_addr = dst},
-			     .to_len = sizeof(q.to.in),
+			     .protocol = v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6,
+			     .to_len = v4 ? sizeof(q.to.in) : sizeof(q.to.in6),
 			     .answers = echo_answers};
-	const struct icmphdr echo = {.type = ICMP_ECHO};
 	char text[ADDR_TEXT_LEN];
 	int ret;
 
-	memcpy(q.text, &echo, sizeof(echo));
-	q.len = sizeof(echo) + 8;
+	q.to.sa.sa_family = (sa_family_t)dst->family;
+	if (v4)
+		q.to.in.sin_addr = dst->v4;
+	else
+		q.to.in6.sin6_addr = dst->v6;
+	q.text[0] = v4 ? ICMP_ECHO : ICMP6_ECHO_REQUEST;
+	q.len = sizeof(struct icmphdr) + 8;
 	ret = ask(&q, node, deadline, e);
 	if (ret == -ETIMEDOUT)
 		err_set(e, ETIMEDOUT, "%s does not answer a ping from %s",
-			in4_format(dst, text), world_plan(w)->nodes[node].name);
+			addr_format(dst, text),
+			world_plan(w)->nodes[node].name);
 	return ret;
 }

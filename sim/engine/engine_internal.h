@@ -105,9 +105,9 @@ int nlroute_watch(struct nlroute *nr, void (*fn)(void *arg), void *arg,
 int ask_dns(struct world *w, int node, const struct in6_addr *server,
 	    const char *name, uint16_t type, struct mono deadline,
 	    struct err *e);
-/* ask_echo4 - until @dst answers an ICMP echo from @node. */
-int ask_echo4(struct world *w, int node, struct in_addr dst,
-	      struct mono deadline, struct err *e);
+/* ask_echo - until @dst answers an ICMP echo from @node. */
+int ask_echo(struct world *w, int node, const struct addr *dst,
+	     struct mono deadline, struct err *e);
 
 /* ---- bind9_auth.c, bind9_dns64.c ------------------------------------------
  */

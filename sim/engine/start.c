@@ -182,9 +182,12 @@ static bool has_clat(const struct plan *p, int home)
 static int await_homes(struct starting *s, struct err *e)
 {
 	const struct name_spec *server = first_v4(s->p->topology);
+	struct addr literal = {.family = AF_INET};
 	bool asked = false;
 	int ret = 0;
 
+	if (server)
+		literal.v4 = server->v4;
 	if (s->on_step)
 		s->on_step(s->arg, "waiting for names and sessions");
 	for (size_t i = 0; i < s->p->n_nodes && !ret; i++) {
@@ -198,8 +201,8 @@ static int await_homes(struct starting *s, struct err *e)
 					      s->deadline, e);
 		asked = true;
 		if (!ret && server && has_clat(s->p, (int)i))
-			ret = ask_echo4(s->es->world, (int)i, server->v4,
-					s->deadline, e);
+			ret = ask_echo(s->es->world, (int)i, &literal,
+				       s->deadline, e);
 	}
 	return ret;
 }

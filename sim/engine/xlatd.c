@@ -96,14 +96,21 @@ static int xlatd_available(char *version, size_t len, struct err *why)
 /* ---- configuration ---------------------------------------------------------
  */
 
+/*
+ * allow-private: the simulated internet has documentation addresses and
+ * router links of RFC 6598, which RFC 6052 section 3.1 would not let pass
+ * under the well-known prefix.
+ */
+#define COMMON "allow-private: true\n"
+
 static void put_clat(FILE *f, const struct engine *en)
 {
 	const struct topology *t = world_plan(en->world)->topology;
 	char lan4[ADDR_TEXT_LEN], clat6[ADDR_TEXT_LEN], pool6[ADDR_TEXT_LEN];
 
 	fprintf(f,
-		"tun: {name: " TUN_CLAT "}\ncontrol: " SOCKET_CLAT "\n"
-		"pref64: %s\nclat: {lan4: %s, clat6: \"%s\"}\n",
+		COMMON "tun: {name: " TUN_CLAT "}\ncontrol: " SOCKET_CLAT "\n"
+		       "pref64: %s\nclat: {lan4: %s, clat6: \"%s\"}\n",
 		prefix6_format(&t->pool6, pool6),
 		prefix4_format(&t->lan4, lan4),
 		prefix6_format(&engine_node(en)->clat6, clat6));
@@ -115,9 +122,9 @@ static void put_plat(FILE *f, const struct engine *en)
 	char pool4[ADDR_TEXT_LEN], pool6[ADDR_TEXT_LEN], self[ADDR_TEXT_LEN];
 
 	fprintf(f,
-		"tun: {name: " TUN_PLAT "}\ncontrol: " SOCKET_PLAT "\n"
-		"pool6: %s\npool4: %s\nicmp-source6: \"%s\"\n"
-		"seed: %llu\n",
+		COMMON "tun: {name: " TUN_PLAT "}\ncontrol: " SOCKET_PLAT "\n"
+		       "pool6: %s\npool4: %s\nicmp-source6: \"%s\"\n"
+		       "seed: %llu\n",
 		prefix6_format(&t->pool6, pool6),
 		prefix4_format(&t->pool4, pool4),
 		in6_format(&engine_node(en)->loop6, self),

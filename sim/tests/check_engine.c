@@ -18,6 +18,7 @@
 #include "../../xlat/base/arena.h"
 #include "../../xlat/base/file.h"
 #include "../../xlat/base/log.h"
+#include "../engine/engine_internal.h"
 #include "../plan/plan.h"
 #include "../relay/relay.h"
 
@@ -167,9 +168,12 @@ static void tell(const char *what, int64_t ns)
 
 static void expect_ping(const char *from, const char *to)
 {
-	expect_in(OUTPUT(from, "ping", "-n", "-c", "3", "-i", "0.2", "-W", "2",
-			 to),
-		  "3 received");
+	struct addr dst;
+	struct err e = {""};
+
+	ck_assert_int_eq(addr_parse(to, &dst), 0);
+	ck_assert_msg(!ask_echo(t.world, node(from), &dst, soon(), &e), "%s",
+		      e.text);
 }
 
 /* ---- tests -----------------------------------------------------------------
@@ -227,8 +231,8 @@ static void check_counters(void)
 
 	ck_assert_ptr_nonnull(o);
 	packets = json_object_get(o, "packets");
-	ck_assert_int_gt(
-		json_integer_value(json_object_get(packets, "forwarded")), 6);
+	ck_assert_int_ge(
+		json_integer_value(json_object_get(packets, "forwarded")), 4);
 	json_decref(o);
 	o = relay->ops->counters(relay);
 	ck_assert_ptr_nonnull(o);
@@ -334,16 +338,13 @@ static void check_shape(void)
 {
 	struct link_profile p = {.down.delay_ns = 30e6, .up.delay_ns = 30e6};
 	int link = plan_find_link(t.plan, "border", "inet");
+	struct mono since;
 	struct err e = {""};
-	char *text;
 
 	ck_assert_msg(!engine_shape(t.engines, link, &p, &e), "%s", e.text);
-	text = OUTPUT("home1", "ping", "-n", "-c", "2", "-i", "0.2", "-q",
-		      "198.51.100.45");
-	ck_assert_ptr_nonnull(strstr(text, "min/avg"));
-	ck_assert_double_ge(
-		strtod(strchr(strstr(text, "min/avg"), '=') + 1, NULL), 60);
-	free(text);
+	since = clock_now();
+	expect_ping("home1", "198.51.100.45");
+	ck_assert_int_ge(mono_sub(clock_now(), since), 60 * NS_PER_MS);
 	link = plan_find_link(t.plan, "access", "plat1");
 	ck_assert_int_eq(engine_shape(t.engines, link, &p, &e), -EINVAL);
 }
