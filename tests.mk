@@ -42,6 +42,14 @@ check_core_misc_LIBS := core base
 SIM_TESTS += check_relay
 check_relay_LIBS := relay base
 
+SIM_TESTS += check_probe
+check_probe_LIBS := probe score world plan spec base
+
+SIM_TESTS += check_stream
+check_stream_LIBS := probe score base
+NS_TESTS += check_stream_ns
+check_stream_ns_LIBS := probe score base
+
 # Scripts that end with "N passed, N failed, N skipped".
 TEST_SCRIPTS :=
 

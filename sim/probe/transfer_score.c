@@ -35,14 +35,42 @@ static const char *error_of(const json_t *client)
 	return json_string_value(json_object_get(client, "error"));
 }
 
-/* A run without bytes; shorter than two intervals, it is no stall. */
-static void walk_intervals(const json_t *v, struct transfer_score *out)
+/* How long it was to last; INFINITY if neither knows. */
+static double planned_seconds(const json_t *client, const json_t *server)
 {
-	double stall = 0, longest = 0, last_second = 0, end, first;
+	const json_t *sides[] = {client, server};
+
+	for (int i = 0; i < 2; i++) {
+		const json_t *start = json_object_get(sides[i], "start");
+		double s = number(json_object_get(start, "test_start"),
+				  "duration");
+
+		if (s > 0)
+			return s;
+	}
+	return INFINITY;
+}
+
+/*
+ * Intervals after the planned end do not count: a side that has lost the
+ * other goes on noting that nothing comes until someone ends it.
+ */
+static size_t count_intervals(const json_t *v, double planned)
+{
 	size_t n = json_array_size(v);
 
-	end = number(sum_at(v, n - 1), "end");
-	first = number(sum_at(v, 0), "start");
+	while (n > 1 && number(sum_at(v, n - 1), "start") > planned - 0.05)
+		n--;
+	return n;
+}
+
+static void walk_intervals(const json_t *v, size_t n,
+			   struct transfer_score *out)
+{
+	double stall = 0, longest = 0, last_second = 0;
+	double end = number(sum_at(v, n - 1), "end");
+	double first = number(sum_at(v, 0), "start");
+
 	out->bytes = 0;
 	for (size_t i = 0; i < n; i++) {
 		const json_t *sum = sum_at(v, i);
@@ -105,6 +133,7 @@ int transfer_score(const json_t *client, const json_t *server,
 {
 	const json_t *receiver = dir == DIR_DOWN ? client : server;
 	const json_t *sender = dir == DIR_DOWN ? server : client;
+	const json_t *v;
 
 	*out = (struct transfer_score){.rate_bps = NAN,
 				       .bytes = NAN,
@@ -113,12 +142,14 @@ int transfer_score(const json_t *client, const json_t *server,
 				       .cpu_sender = NAN,
 				       .cpu_receiver = NAN,
 				       .error = error_of(client)};
-	if (!intervals_of(receiver)) {
+	v = intervals_of(receiver);
+	if (!v) {
 		if (!out->error && receiver)
 			out->error = error_of(receiver);
 		return -EINVAL;
 	}
-	walk_intervals(intervals_of(receiver), out);
+	walk_intervals(v, count_intervals(v, planned_seconds(client, server)),
+		       out);
 	if (!client)
 		out->survived = false;
 	if (out->error)
