@@ -44,6 +44,8 @@ check_relay_LIBS := relay base
 
 SIM_TESTS += check_probe
 check_probe_LIBS := probe score world plan spec base
+NS_TESTS += check_probe_ns
+check_probe_ns_LIBS := probe score world plan spec base
 
 SIM_TESTS += check_stream
 check_stream_LIBS := probe score base
@@ -54,9 +56,11 @@ check_stream_ns_LIBS := probe score base
 TEST_SCRIPTS :=
 
 # libFuzzer targets: NAME_SRC, NAME_LIBS
-FUZZERS := fuzz_spec
+FUZZERS := fuzz_spec fuzz_nat64
 fuzz_spec_SRC := sim/fuzz/fuzz_spec.c
 fuzz_spec_LIBS := plan spec base
+fuzz_nat64_SRC := xlat/fuzz/fuzz_nat64.c
+fuzz_nat64_LIBS := daemon nat64 io core base
 
 XLAT_TESTS += check_nat64
 check_nat64_LIBS := nat64 core base

@@ -129,7 +129,8 @@ static int attach(struct io *io, const struct io_tun_cfg *cfg, struct err *e)
 	if (io->fd < 0)
 		return err_set(e, errno, "/dev/net/tun: %s", strerror(errno));
 	strcpy(r.ifr_name, cfg->name);
-	r.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL;
+	r.ifr_flags =
+		(short)(IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL);
 	if (ioctl(io->fd, TUNSETIFF, &r))
 		return err_set(e, errno, "TUN device %s: %s", cfg->name,
 			       strerror(errno));

@@ -244,12 +244,20 @@ bool pool_pick(struct pool *p, enum nat64_proto proto, uint32_t first,
 	return true;
 }
 
-static bool word_summed(const struct ports *po, unsigned int class,
-			unsigned int word)
+/* The bits that are set; false in @good when the summary disagrees. */
+static uint32_t count_free(const struct ports *po, bool *good)
 {
-	bool some = po->some[class][word / 64] >> word % 64 & 1;
+	uint32_t n = 0;
 
-	return some == (po->free[class][word] != 0);
+	for (unsigned int class = 0; class < N_CLASSES; class ++)
+		for (unsigned int w = 0; w < CLASS_WORDS; w++) {
+			uint64_t free = po->free[class][w];
+			bool some = po->some[class][w / 64] >> w % 64 & 1;
+
+			n += (uint32_t)__builtin_popcountll(free);
+			*good &= some == (free != 0);
+		}
+	return n;
 }
 
 const char *pool_check(const struct pool *p)
@@ -259,17 +267,16 @@ const char *pool_check(const struct pool *p)
 
 		for (uint32_t a = 0; a < p->n; a++) {
 			const struct ports *po = ports_of(p, a, k);
-			uint32_t n = 0;
+			bool good = true,
+			     some = p->some[k][a / 64] >> a % 64 & 1;
+			uint32_t n = count_free(po, &good);
 
-			for (uint32_t x = 0; x < 65536; x++)
-				n += is_free(po, (uint16_t)x);
 			if (n != po->n_free)
 				return "free ports of an address miscounted";
-			if ((n != 0) != (p->some[k][a / 64] >> a % 64 & 1))
+			if (!good)
+				return "summary of ports is wrong";
+			if (some != (n != 0))
 				return "summary of addresses is wrong";
-			for (unsigned int w = 0; w < CLASS_WORDS * 2; w++)
-				if (!word_summed(po, w & 1, w >> 1))
-					return "summary of ports is wrong";
 			all += n;
 		}
 		if (all != p->n_free[k])
