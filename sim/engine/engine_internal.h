@@ -91,6 +91,13 @@ void nlroute_close(struct nlroute *nr);
  */
 int nlroute_set(struct nlroute *nr, bool add, const struct addr *dst,
 		uint8_t len, const char *dev, uint32_t mtu, struct err *e);
+/*
+ * nlroute_attach - give interface @dev an address that makes @net its own
+ * network, without taking any address of it: for OSPF, which announces at
+ * once what is attached. Routes to @net are for nlroute_set.
+ */
+int nlroute_attach(struct nlroute *nr, bool add, const struct prefix4 *net,
+		   const char *dev, struct err *e);
 /* nlroute_leads - is there a route to exactly @dst/@len out of @dev? */
 bool nlroute_leads(struct nlroute *nr, const struct addr *dst, uint8_t len,
 		   const char *dev);
@@ -117,6 +124,9 @@ int bind9_dns64_configure(struct engine *en, struct err *e);
 /* BIND9_ANCHOR: written by the name server's node, read by the resolvers. */
 #define BIND9_ANCHOR "zones/anchor"
 #define BIND9_NS     "a.root-servers.net."
+
+/* The device into a PLAT's engine; takes part in OSPF. */
+#define ENGINE_PLAT_TUN "nat64"
 
 /* plan_node_of - the first node of @role, or -1. */
 int plan_node_of(const struct plan *p, enum node_role role);

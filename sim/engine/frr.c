@@ -203,7 +203,6 @@ static void put_ospf4(FILE *f, const struct engine *en)
 	const struct plan_node *n = engine_node(en);
 	bool plat = n->role == NODE_PLAT;
 	struct ospf_link l;
-	char text[ADDR_TEXT_LEN];
 
 	fprintf(f, "hostname %s\ninterface lo\n ip ospf area 0.0.0.0\n!\n",
 		n->name);
@@ -212,18 +211,14 @@ static void put_ospf4(FILE *f, const struct engine *en)
 			put_iface(f, "ip ospf", &t->routing, &l);
 	if (plat)
 		fprintf(f,
-			"ip prefix-list OWN permit %s\n"
-			"route-map OWN permit 10\n"
-			" match ip address prefix-list OWN\n!\n",
-			prefix4_format(&t->pool4, text));
+			"interface " ENGINE_PLAT_TUN "\n"
+			" ip ospf area 0.0.0.0\n"
+			" ip ospf network point-to-point\n"
+			" ip ospf passive\n ip ospf cost %d\n!\n",
+			EXTERN_METRIC);
 	fprintf(f, "router ospf\n");
 	put_router_head(f, &t->routing, "ospf", router_id(en));
 	fprintf(f, " timers throttle lsa all 0\n");
-	if (plat)
-		fprintf(f,
-			" redistribute kernel metric %d metric-type 1 "
-			"route-map OWN\n",
-			EXTERN_METRIC);
 	if (has_default(p, en->daemon->node, AF_INET))
 		fprintf(f,
 			" default-information originate metric %d "

@@ -8,7 +8,9 @@
  */
 #include "engine_internal.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netlink/attr.h>
@@ -18,6 +20,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+
+#include "../../xlat/base/file.h"
 
 struct nlroute {
 	struct world *world;
@@ -161,6 +165,83 @@ int nlroute_set(struct nlroute *nr, bool add, const struct addr *dst,
 		return 0;
 	return err_set(e, EIO, "node %s: route %s/%u dev %s: %s", node,
 		       addr_format(dst, text), len, dev, nl_geterror(ret));
+}
+
+/* ---- attach ----------------------------------------------------------------
+ */
+
+static struct nl_msg *addr_msg(bool add, const struct prefix4 *net,
+			       unsigned int ifindex)
+{
+	struct ifaddrmsg head = {.ifa_family = AF_INET,
+				 .ifa_prefixlen = net->len,
+				 .ifa_index = ifindex};
+	struct nl_msg *m = nlmsg_alloc_simple(
+		add ? RTM_NEWADDR : RTM_DELADDR,
+		NLM_F_REQUEST | NLM_F_ACK |
+			(add ? NLM_F_CREATE | NLM_F_REPLACE : 0));
+
+	if (m && !nlmsg_append(m, &head, sizeof(head), NLMSG_ALIGNTO) &&
+	    !nla_put(m, IFA_LOCAL, 4, &net->addr) &&
+	    !nla_put(m, IFA_ADDRESS, 4, &net->addr) &&
+	    !nla_put_u32(m, IFA_FLAGS, IFA_F_NOPREFIXROUTE))
+		return m;
+	nlmsg_free(m);
+	return NULL;
+}
+
+/* The kernel would deliver @a here: with that entry goes the address. */
+static void disown(struct nlroute *nr, struct in_addr a, uint8_t type,
+		   unsigned int ifindex)
+{
+	struct rtmsg head = {.rtm_family = AF_INET,
+			     .rtm_dst_len = 32,
+			     .rtm_table = RT_TABLE_LOCAL,
+			     .rtm_scope = RT_SCOPE_NOWHERE,
+			     .rtm_type = type};
+	struct nl_msg *m =
+		nlmsg_alloc_simple(RTM_DELROUTE, NLM_F_REQUEST | NLM_F_ACK);
+
+	if (m && !nlmsg_append(m, &head, sizeof(head), NLMSG_ALIGNTO) &&
+	    !nla_put(m, RTA_DST, 4, &a) && !nla_put_u32(m, RTA_OIF, ifindex))
+		nl_send_sync(nr->sk, m); /* none of that type: as well */
+	else
+		nlmsg_free(m);
+}
+
+static int accept_local(void *arg)
+{
+	return file_put("/proc/sys/net/ipv4/conf/all/accept_local", "1", arg);
+}
+
+int nlroute_attach(struct nlroute *nr, bool add, const struct prefix4 *net,
+		   const char *dev, struct err *e)
+{
+	const char *node = world_plan(nr->world)->nodes[nr->node].name;
+	unsigned int ifindex = index_of(nr, dev);
+	struct in_addr last = net->addr;
+	struct nl_msg *m;
+	int ret;
+
+	if (!ifindex)
+		return add ? err_set(e, ENODEV, "node %s has no interface %s",
+				     node, dev)
+			   : 0;
+	/* else a packet from the first address would count as forged */
+	ret = add ? world_enter(nr->world, nr->node, accept_local, e, e) : 0;
+	m = ret ? NULL : addr_msg(add, net, ifindex);
+	if (!m)
+		return ret ? ret : err_set(e, ENOMEM, "out of memory");
+	ret = nl_send_sync(nr->sk, m);
+	if (ret && (add || ret != -NLE_NOADDR))
+		return err_set(e, EIO, "node %s: address of %s: %s", node, dev,
+			       nl_geterror(ret));
+	if (net->len < 32)
+		last.s_addr |= htonl(UINT32_MAX >> net->len);
+	disown(nr, net->addr, RTN_LOCAL, ifindex);
+	disown(nr, net->addr, RTN_BROADCAST, ifindex);
+	disown(nr, last, RTN_BROADCAST, ifindex);
+	return 0;
 }
 
 /* ---- look ------------------------------------------------------------------

@@ -7,12 +7,13 @@
  * prefixes with them from OSPF. When it listens again, its routes come back
  * from a step (see util.c).
  *
- * A PLAT announces pool6 and pool4 (by having routes for them, which FRR
- * redistributes) only while it can do its work: its engine serves, and
- * OSPF reaches the access router and the border over the links to them. One
- * that lost a side would still attract traffic from the other and drop it:
- * sessions that moved to the second PLAT would have their answers sent to the
- * first. The same check is made by operators with a script beside the engine.
+ * A PLAT announces pool6 (by having a route for it, which FRR redistributes)
+ * and pool4 (by being attached to it) only while it can do its work: its engine
+ * serves, and OSPF reaches the access router and the border over the links to
+ * them. One that lost a side would still attract traffic from the other and
+ * drop it: sessions that moved to the second PLAT would have their answers sent
+ * to the first. The same check is made by operators with a script beside the
+ * engine.
  */
 #include <errno.h>
 #include <limits.h>
@@ -25,7 +26,7 @@
 #define SOCKET_CLAT "/run/xlatd-clat.sock"
 #define SOCKET_PLAT "/run/xlatd-plat.sock"
 #define TUN_CLAT    "clat"
-#define TUN_PLAT    "nat64"
+#define TUN_PLAT    ENGINE_PLAT_TUN
 /* IPv4 grows by 20 bytes: what fits into 1500 bytes of IPv6 (RFC 7915 6). */
 #define MTU4 1480
 
@@ -224,6 +225,8 @@ static int set_plat_routes(struct xlatd *x, bool add, struct err *e)
 	int ret =
 		nlroute_set(x->routes, add, &p6, t->pool6.len, TUN_PLAT, 0, e);
 
+	if (!ret)
+		ret = nlroute_attach(x->routes, add, &t->pool4, TUN_PLAT, e);
 	return ret ? ret
 		   : nlroute_set(x->routes, add, &p4, t->pool4.len, TUN_PLAT,
 				 MTU4, e);
