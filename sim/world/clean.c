@@ -66,6 +66,18 @@ static bool is_run_id(const char *s)
 	return strspn(s, "0123456789abcdef") == 4 && strlen(s) == 4;
 }
 
+/* Whether the process that made the lock @fd has ended. */
+static bool maker_gone(int fd)
+{
+	char text[64] = "";
+	int pid;
+
+	if (pread(fd, text, sizeof(text) - 1, 0) <= 0 ||
+	    sscanf(text, "pid %d", &pid) != 1)
+		return false;
+	return kill(pid, 0) && errno == ESRCH;
+}
+
 /* Whether nobody holds the lock of run @id. */
 static bool is_dead(const char *id)
 {
@@ -78,6 +90,9 @@ static bool is_dead(const char *id)
 	if (fd < 0)
 		return true; /* made and locked under the lock we hold */
 	dead = !flock(fd, LOCK_EX | LOCK_NB);
+	/* a child that has not yet run holds it: closing it comes first */
+	if (!dead && maker_gone(fd))
+		dead = !flock(fd, LOCK_EX);
 	close(fd);
 	return dead;
 }

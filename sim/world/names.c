@@ -4,7 +4,8 @@
  *
  * /run/xlatsim/RUNID/lock is held with flock(2) by the run that lives: the
  * kernel drops the lock when that process ends, whatever the reason, so the
- * lock and nothing else says whether a run is alive. The directory is made,
+ * lock and nothing else says whether a run is alive. A child shares it until
+ * its first action, which is to close it. The directory is made,
  * and removed, under a lock on /run/xlatsim/.lock: a run id that has just been
  * reserved can't be taken for a dead one.
  *
@@ -65,7 +66,8 @@ static int reserve(const char *id, struct err *e)
 		return err_set(e, errno, "%s: %s", path, strerror(errno));
 	snprintf(path, sizeof(path), RUNS_DIR "/%s/lock", id);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB)) {
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) ||
+	    dprintf(fd, "pid %d\n", (int)getpid()) < 0) {
 		int ret = err_set(e, errno, "%s: %s", path, strerror(errno));
 
 		if (fd >= 0)
@@ -164,8 +166,7 @@ int lock_take(struct world *w, struct err *e)
 
 int lock_note(struct world *w, struct err *e)
 {
-	if (dprintf(w->lock_fd, "pid %d\ndirectory %s\n", (int)getpid(),
-		    w->dir) < 0)
+	if (dprintf(w->lock_fd, "directory %s\n", w->dir) < 0)
 		return err_set(e, errno, RUNS_DIR "/%s/lock: %s", w->run_id,
 			       strerror(errno));
 	return 0;

@@ -158,6 +158,7 @@ supervisor_main(const struct node *n, int ready_fd)
 {
 	struct ready r = {0};
 
+	close(n->w->lock_fd);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NAME, n->name);
 	reset_signals();
@@ -336,8 +337,10 @@ int node_signal_all(struct node *n, int sig, struct err *e)
 			       n->name, strerror(errno));
 	pid = fork_with(0, &pidfd);
 	/* -1: all that it sees, but PID 1 and itself */
-	if (pid == 0)
+	if (pid == 0) {
+		close(n->w->lock_fd);
 		_exit(kill(-1, sig) && errno != ESRCH);
+	}
 	if (setns(n->w->self_pid, CLONE_NEWPID))
 		abort();
 	if (pid < 0)

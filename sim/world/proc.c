@@ -154,7 +154,7 @@ struct start {
 	const struct spawn *s;
 	const struct node *n; /* NULL: xlatsim's own namespaces */
 	const char *dir;
-	int out_fd, err_fd, null_fd, report_fd;
+	int out_fd, err_fd, null_fd, report_fd, lock_fd;
 	pid_t parent;
 };
 
@@ -243,8 +243,10 @@ static char *const *exec_args(const char *const *argv)
 
 static void __attribute__((noreturn)) child_main(const struct start *st)
 {
-	int code = -child_setup(st);
+	int code;
 
+	close(st->lock_fd);
+	code = -child_setup(st);
 	if (!code) {
 		execvp(st->s->argv[0], exec_args(st->s->argv));
 		code = errno;
@@ -303,6 +305,7 @@ static int launch(struct world *w, struct start *st, struct proc *p,
 		return err_set(e, errno, "pipe: %s", strerror(errno));
 	st->report_fd = fds[1];
 	st->parent = getpid();
+	st->lock_fd = w->lock_fd;
 	p->pid = fork_into(w, st, &p->pidfd, e);
 	close(fds[1]);
 	if (p->pid < 0) {
