@@ -7,7 +7,8 @@
  * looks at everything else, so that control requests and signals wait for at
  * most a batch. Sessions are swept on a timer, in bounded steps.
  *
- * Nothing is allocated once packets flow, but for control answers.
+ * Once packets flow nothing is allocated for them; the sweep timer and control
+ * answers take small pieces.
  */
 #include "server.h"
 

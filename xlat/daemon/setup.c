@@ -121,6 +121,8 @@ static int init_plat(struct setup *s, const struct config *c,
 			       s->tables_bytes, (long long)c->sessions,
 			       strerror(ret));
 	}
+	/* random access over many pages; a refusal only costs speed */
+	madvise(s->tables, s->tables_bytes, MADV_HUGEPAGE);
 	s->path.nat64 = nat64_init(s->tables, &n, now);
 	if (!s->path.nat64)
 		return err_set(e, EINVAL, "pool4 cannot be used");
