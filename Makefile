@@ -40,7 +40,8 @@ engine_SRCS := engine start util ask nlroute relay bind9 bind9_auth bind9_dns64 
 	frr xlatd
 relay_SRCS := relay config control path port pool impair segment hist
 probe_SRCS := capture capture_node dns dns_msg dns_node iperf3 node_args ping \
-	ping_node probe throughput transfer transfer_score
+	ping_node probe stream stream_main stream_node stream_record \
+	throughput transfer transfer_score
 timeline_SRCS := timeline events await
 score_SRCS := outage score stats
 report_SRCS := cards facts html json junit progress style svg table text
