@@ -12,8 +12,13 @@
  * (link costs count) and all the same metric: the links decide.
  *
  * Who announces what: the access router its towers' prefixes, a PLAT pool6
- * and pool4 as far as the kernel has routes for them (see xlatd.c), the
- * border the default routes. Loopback addresses take part as they are.
+ * and pool4 as long as the kernel has them (see xlatd.c), the border the
+ * default routes. Loopback addresses take part as they are.
+ *
+ * In OSPFv2 the PLATs are a stub area: pool4 is an attached network, the
+ * default route the area border's summary. ospfd computes external routes only
+ * one second after a change of topology, and FRR 8.4 was seen to lose the
+ * default for good when a link came back within that second.
  *
  * Timers come from the topology. Three of FRR's own are in the way of a
  * second event soon after the first and are turned off: the 5 s between two
@@ -32,6 +37,8 @@
 #define ZSERV_SOCKET  "/run/frr/zserv.api"
 #define OSPF_COST     10 /* of links without a PLAT */
 #define EXTERN_METRIC 1
+#define BACKBONE      "0.0.0.0"
+#define STUB	      "0.0.0.1"
 
 enum { PROC_ZEBRA, PROC_OSPF6D, PROC_OSPFD };
 
@@ -119,18 +126,18 @@ static bool has_default(const struct plan *p, int node, int family)
  */
 
 /* Both daemons have the same words, but for their first ones. */
-static void put_iface(FILE *f, const char *ospf, const struct routing_spec *r,
-		      const struct ospf_link *l)
+static void put_iface(FILE *f, const char *ospf, const char *area,
+		      const struct routing_spec *r, const struct ospf_link *l)
 {
 	fprintf(f,
 		"interface %s\n"
-		" %s area 0.0.0.0\n"
+		" %s area %s\n"
 		" %s network point-to-point\n"
 		" %s hello-interval %lld\n"
 		" %s dead-interval %lld\n"
 		" %s retransmit-interval 1\n"
 		" %s cost %lld\n!\n",
-		l->near->name, ospf, ospf, ospf,
+		l->near->name, ospf, area, ospf, ospf,
 		(long long)(r->hello_ns / NS_PER_S), ospf,
 		(long long)(r->dead_ns / NS_PER_S), ospf, ospf,
 		(long long)l->cost);
@@ -173,7 +180,7 @@ static void put_ospf6(FILE *f, const struct engine *en)
 		n->name);
 	for (size_t i = 0; i < p->n_links; i++)
 		if (get_link(p, en->daemon->node, i, &l))
-			put_iface(f, "ipv6 ospf6", &t->routing, &l);
+			put_iface(f, "ipv6 ospf6", BACKBONE, &t->routing, &l);
 	if (access || plat)
 		fprintf(f,
 			"ipv6 prefix-list OWN permit %s%s\n"
@@ -202,28 +209,25 @@ static void put_ospf4(FILE *f, const struct engine *en)
 	const struct topology *t = p->topology;
 	const struct plan_node *n = engine_node(en);
 	bool plat = n->role == NODE_PLAT;
+	bool border = has_default(p, en->daemon->node, AF_INET);
 	struct ospf_link l;
 
-	fprintf(f, "hostname %s\ninterface lo\n ip ospf area 0.0.0.0\n!\n",
-		n->name);
+	fprintf(f, "hostname %s\ninterface lo\n ip ospf area %s\n!\n", n->name,
+		border ? BACKBONE : STUB);
 	for (size_t i = 0; i < p->n_links; i++)
 		if (get_link(p, en->daemon->node, i, &l) && l.has4)
-			put_iface(f, "ip ospf", &t->routing, &l);
+			put_iface(f, "ip ospf", STUB, &t->routing, &l);
 	if (plat)
 		fprintf(f,
 			"interface " ENGINE_PLAT_TUN "\n"
-			" ip ospf area 0.0.0.0\n"
+			" ip ospf area " STUB "\n"
 			" ip ospf network point-to-point\n"
 			" ip ospf passive\n ip ospf cost %d\n!\n",
 			EXTERN_METRIC);
 	fprintf(f, "router ospf\n");
 	put_router_head(f, &t->routing, "ospf", router_id(en));
 	fprintf(f, " timers throttle lsa all 0\n");
-	if (has_default(p, en->daemon->node, AF_INET))
-		fprintf(f,
-			" default-information originate metric %d "
-			"metric-type 1\n",
-			EXTERN_METRIC);
+	fprintf(f, " area " STUB " stub\n");
 }
 
 /* Routes as plain routes: next-hop objects would hide gateways from others. */
