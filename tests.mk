@@ -53,7 +53,7 @@ NS_TESTS += check_stream_ns
 check_stream_ns_LIBS := probe score base
 
 # Scripts that end with "N passed, N failed, N skipped".
-TEST_SCRIPTS :=
+TEST_SCRIPTS := sim/tests/cli.sh sim/tests/robust.sh
 
 # libFuzzer targets: NAME_SRC, NAME_LIBS
 FUZZERS := fuzz_spec fuzz_nat64

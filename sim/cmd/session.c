@@ -338,6 +338,7 @@ static void take_down(struct session *ss)
 		capture_stop(ss->captures[i - 1]);
 	engines_stop(ss->engines);
 	world_teardown(ss->world);
+	world_drop_run_id(ss->run_id);
 	ss->r->teardown_ns = (double)mono_sub(clock_now(), start);
 }
 

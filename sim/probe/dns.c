@@ -67,15 +67,14 @@ static void classify_reply(const json_t *j, const char *type,
 	if (!strcmp(type, "AAAA"))
 		score_set_num(m, "synthesised", f.synthesised);
 	units_format(ns, UNIT_TIME, took, sizeof(took));
-	m->summary =
-		arena_printf(a, "%s: %s of %s is %s%s, %s%s%s", m->name, type,
-			     query ? query : "?",
-			     f.first				 ? f.first
-			     : rcode && strcmp(rcode, "NOERROR") ? rcode
-								 : "empty",
-			     f.synthesised ? " (synthesised)" : "", took,
-			     tries > 1 ? ", tries: " : "",
-			     tries > 1 ? arena_printf(a, "%zu", tries) : "");
+	m->summary = arena_printf(
+		a, "%s of %s is %s%s, %s%s%s", type, query ? query : "?",
+		f.first				    ? f.first
+		: rcode && strcmp(rcode, "NOERROR") ? rcode
+						    : "empty",
+		f.synthesised ? " (synthesised)" : "", took,
+		tries > 1 ? ", tries: " : "",
+		tries > 1 ? arena_printf(a, "%zu", tries) : "");
 }
 
 void dns_classify(const json_t *j, const struct prefix6 *pool6,

@@ -37,11 +37,11 @@ static void summarise(struct probe *p, struct measurement *m,
 
 	units_format(s->rate_bps, UNIT_RATE, rate, sizeof(rate));
 	units_format(s->longest_stall_ns, UNIT_TIME, stall, sizeof(stall));
-	m->summary = arena_printf(
-		p->arena, "%s: %s %s %s, %s, longest stall %s", p->m->name,
-		p->m->direction == DIR_DOWN ? "down from" : "up to",
-		p->target.text, rate, s->survived ? "survived" : "broke",
-		stall);
+	m->summary = arena_printf(p->arena, "%s %s %s, %s, longest stall %s",
+				  p->m->direction == DIR_DOWN ? "down from"
+							      : "up to",
+				  p->target.text, rate,
+				  s->survived ? "survived" : "broke", stall);
 }
 
 static void set_metrics(struct measurement *m, const struct transfer_score *s)

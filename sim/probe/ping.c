@@ -48,10 +48,9 @@ static void summarise(struct probe *p, struct measurement *m, const json_t *j,
 	char median[32];
 
 	units_format(stats_median(rtt, n), UNIT_TIME, median, sizeof(median));
-	m->summary =
-		arena_printf(p->arena, "%s: %s, %zu of %.0f came back%s%s",
-			     p->m->name, address ? address : p->target.text, n,
-			     sent, n ? ", median " : "", n ? median : "");
+	m->summary = arena_printf(p->arena, "%s, %zu of %.0f came back%s%s",
+				  address ? address : p->target.text, n, sent,
+				  n ? ", median " : "", n ? median : "");
 }
 
 static void read_result(struct probe *p, struct measurement *m, const json_t *j)

@@ -431,8 +431,7 @@ void probe_finish(struct probe *p, struct measurement *m)
 	if (!m->why)
 		m->why = p->why;
 	if (!m->summary)
-		m->summary = arena_printf(p->arena, "%s: %s", p->m->name,
-					  m->why ? m->why : "nothing to tell");
+		m->summary = m->why ? m->why : "nothing to tell";
 }
 
 /* ---- inside nodes

@@ -165,10 +165,9 @@ static void set_metrics(struct probe *p, struct measurement *m)
 	units_format(rate, UNIT_RATE, rate_text, sizeof(rate_text));
 	units_format(native, UNIT_RATE, native_text, sizeof(native_text));
 	m->summary = arena_printf(
-		p->arena,
-		"%s: %s %.1f%% of native (%.1f%% to %.1f%%), %s of %s",
-		p->m->name, p->m->direction == DIR_DOWN ? "down" : "up",
-		median * 100, lo * 100, hi * 100, rate_text, native_text);
+		p->arena, "%s %.1f%% of native (%.1f%% to %.1f%%), %s of %s",
+		p->m->direction == DIR_DOWN ? "down" : "up", median * 100,
+		lo * 100, hi * 100, rate_text, native_text);
 }
 
 static void finish(struct probe *p, struct measurement *m)

@@ -78,6 +78,17 @@ static void collect(struct timeline *t, struct probe *p, const char *phase)
 	m->phase = phase;
 }
 
+/* What the measure just collected found, for people. */
+static void tell_last(struct timeline *t)
+{
+	const struct measurement *m =
+		&t->result->measurements[t->result->n_measurements - 1];
+
+	if (t->note)
+		t->note(t->arg,
+			arena_printf(t->arena, "%s: %s", m->name, m->summary));
+}
+
 static bool one_done(void *arg)
 {
 	return probe_done(arg);
@@ -105,12 +116,7 @@ int timeline_measure(struct timeline *t, const struct measure_spec *v, size_t n,
 		collect(t, p, phase);
 		if (ret == -EINTR)
 			return ret;
-		if (t->note)
-			t->note(t->arg,
-				t->result
-					->measurements
-						[t->result->n_measurements - 1]
-					.summary);
+		tell_last(t);
 	}
 	return 0;
 }
