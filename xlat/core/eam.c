@@ -92,6 +92,8 @@ bool eam_46(const struct eam_table *t, struct in_addr in, struct in6_addr *out)
 	uint8_t key[16];
 	uint32_t i;
 
+	if (!t->n)
+		return false;
 	key4(in, key);
 	i = lpm_find(&t->by4, key);
 	if (i == LPM_NONE)
@@ -107,7 +109,7 @@ bool eam_64(const struct eam_table *t, const struct in6_addr *in,
 	    struct in_addr *out)
 {
 	const struct eam_entry *e;
-	uint32_t i = lpm_find(&t->by6, in->s6_addr);
+	uint32_t i = t->n ? lpm_find(&t->by6, in->s6_addr) : LPM_NONE;
 
 	if (i == LPM_NONE)
 		return false;

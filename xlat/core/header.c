@@ -37,27 +37,32 @@ void ip4_set_csum(uint8_t *ip)
 	raw_put16(ip + 10, (uint16_t)~csum_fold(sum));
 }
 
-/* RFC 7915 sections 5.1 and 5.1.1. */
+/*
+ * RFC 7915 sections 5.1 and 5.1.1. Built as words and summed before they are
+ * stored: reading back what was stored in pieces stalls the processor.
+ */
 void hdr64_write(uint8_t *at, const struct hdr64 *h)
 {
 	const struct pkt_ip *ip = h->ip;
+	uint32_t tos = h->zero_tos ? 0 : ip->tos;
 	uint32_t ident = h->ident;
 	uint32_t flags = h->df ? IP4_DF : 0;
+	uint32_t w[5];
+	uint16_t check;
 
 	if (ip->frag_hdr) {
 		ident = ip->frag_id & 0xffff;
 		flags = (ip->frag_more ? IP4_MF : 0) | ip->frag_off / 8u;
 	}
-	at[0] = 0x45;
-	at[1] = h->zero_tos ? 0 : ip->tos;
-	put16(at + 2, IP4_BYTES + h->payload);
-	put16(at + 4, ident);
-	put16(at + 6, flags);
-	at[8] = h->ttl;
-	at[9] = proto64(ip->proto);
-	memcpy(at + 12, &h->to->src.v4, 4);
-	memcpy(at + 16, &h->to->dst.v4, 4);
-	ip4_set_csum(at);
+	w[0] = htonl(0x45u << 24 | tos << 16 | (IP4_BYTES + h->payload));
+	w[1] = htonl(ident << 16 | flags);
+	w[2] = htonl((uint32_t)h->ttl << 24 | (uint32_t)proto64(ip->proto)
+						      << 16);
+	w[3] = h->to->src.v4.s_addr;
+	w[4] = h->to->dst.v4.s_addr;
+	check = csum_fold((uint64_t)w[0] + w[1] + w[2] + w[3] + w[4]);
+	w[2] |= htonl(ntohs((uint16_t)~check));
+	memcpy(at, w, sizeof(w));
 }
 
 /* Where the checksum lies; 0 for protocols that have none over addresses. */

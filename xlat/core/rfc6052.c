@@ -35,12 +35,12 @@ void rfc6052_encode(const struct prefix6 *p, struct in_addr v4,
 	int at = p->len / 8;
 	int i;
 
-	memcpy(bytes, &v4, 4);
 	*v6 = p->addr;
 	if (at == 12) {
-		memcpy(&v6->s6_addr[12], bytes, 4);
+		memcpy(&v6->s6_addr[12], &v4, 4);
 		return;
 	}
+	memcpy(bytes, &v4, 4);
 	memset(&v6->s6_addr[at], 0, 16 - (size_t)at);
 	for (i = 0; i < 4; i++, at++) {
 		if (at == 8)
@@ -56,12 +56,14 @@ bool rfc6052_decode(const struct prefix6 *p, const struct in6_addr *v6,
 	int at = p->len / 8;
 	int i;
 
-	if (memcmp(v6, &p->addr, (size_t)at) != 0)
-		return false;
-	if (at == 12) {
+	if (at == 12) { /* a constant length, for speed */
+		if (memcmp(v6, &p->addr, 12) != 0)
+			return false;
 		memcpy(v4, &v6->s6_addr[12], 4);
 		return true;
 	}
+	if (memcmp(v6, &p->addr, (size_t)at) != 0)
+		return false;
 	if (v6->s6_addr[8])
 		return false;
 	for (i = 0; i < 4; i++, at++) {
@@ -108,18 +110,6 @@ bool addr4_is_global(struct in_addr a)
 	};
 
 	return !in_ranges(a, local, sizeof(local) / sizeof(local[0]));
-}
-
-bool addr4_is_unicast(struct in_addr a)
-{
-	static const struct range4 not_a_host[] = {
-		{0x00000000, 8},
-		{0x7f000000, 8},
-		{0xe0000000, 3},
-	};
-
-	return !in_ranges(a, not_a_host,
-			  sizeof(not_a_host) / sizeof(not_a_host[0]));
 }
 
 bool addr6_is_unicast(const struct in6_addr *a)

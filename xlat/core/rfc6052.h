@@ -43,7 +43,13 @@ bool addr4_is_global(struct in_addr a);
  * addr4_is_unicast - may it be the address of one host? Not 0/8, 127/8,
  * multicast, 240/4 and broadcast. addr6_is_unicast: not ::, ::1, multicast.
  */
-bool addr4_is_unicast(struct in_addr a);
+static inline bool addr4_is_unicast(struct in_addr a)
+{
+	uint32_t top = ntohl(a.s_addr) >> 24;
+
+	return top != 0 && top != 127 && top < 224;
+}
+
 bool addr6_is_unicast(const struct in6_addr *a);
 
 #endif

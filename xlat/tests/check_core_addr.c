@@ -550,6 +550,9 @@ START_TEST(icmp_error_sources)
 	ck_assert(prefix4_contains(&m.pool6791, first));
 	ck_assert(!addrmap_64(&m, &info, &x));
 	ck_assert_uint_eq(x.outer.src.v4.s_addr, first.s_addr);
+	/* an IPv4 form that must not be (RFC 6052 section 3.1) is no excuse */
+	info.outer.src.v6 = ref_in6("64:ff9b::10.0.0.1");
+	ck_assert_uint_eq(addrmap_64(&m, &info, &x), REASON_WKP_NON_GLOBAL);
 	/* not for sources that no router forwards */
 	info.outer.src.v6 = ref_in6("fe80::1");
 	ck_assert_uint_eq(addrmap_64(&m, &info, &x), REASON_ILLEGAL_SOURCE);

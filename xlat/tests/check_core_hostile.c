@@ -14,8 +14,19 @@
 
 #define SEED 7915
 
+/* Each forked test takes every SHARDS-th vector: forks are dear. */
+#define SHARDS 8
+
 static struct vectors all;
 static uint8_t reply_buf[XLAT_REPLY_BYTES];
+static struct addrmap map;
+static struct xlat_cfg cfg;
+
+static void configure(const struct vector *v)
+{
+	ref_config(&map, &cfg);
+	vector_config(v, &cfg);
+}
 
 /* What an error of our own must look like, whatever it is about. */
 static void expect_good_reply(const struct pkt *p, int dir)
@@ -65,17 +76,13 @@ static void expect_good_fragments(struct xlat_out *out, int dir)
 static void attack(const struct vector *v, const uint8_t *d, uint32_t len,
 		   uint32_t headroom, uint32_t tailroom)
 {
-	struct addrmap m;
-	struct xlat_cfg cfg;
 	struct xlat_out out;
 	struct room r;
 	enum verdict got;
 
-	ref_config(&m, &cfg);
-	vector_config(v, &cfg);
 	xlat_out_init(&out, reply_buf, sizeof(reply_buf), 1);
 	room_init(&r, d, len, headroom, tailroom);
-	got = ref_run(&r.pkt, v->dir, &m, &cfg, &out);
+	got = ref_run(&r.pkt, v->dir, &map, &cfg, &out);
 	ck_assert(room_consistent(&r));
 	ck_assert_uint_lt(out.reason, REASON_COUNT);
 	switch (got) {
@@ -108,36 +115,30 @@ static uint32_t claimed(const struct vector *v)
 			    : 40 + ref_get16(v->in.v + 4);
 }
 
-START_TEST(cut)
+static void cut(const struct vector *v)
 {
-	const struct vector *v = &all.v[_i];
 	uint32_t step = v->in.len > 300 ? 61 : 3;
 	uint32_t len;
+	struct xlat_out out;
+	struct room r;
 
 	for (len = 0; len < v->in.len; len += len < 120 ? 1 : step) {
-		struct addrmap m;
-		struct xlat_cfg cfg;
-		struct xlat_out out;
-		struct room r;
-
 		attack(v, v->in.v, len, PKT_HEADROOM, 0);
 		attack(v, v->in.v, len, 0, 0);
 		if (len >= claimed(v))
 			continue;
-		ref_config(&m, &cfg);
 		xlat_out_init(&out, reply_buf, sizeof(reply_buf), 1);
 		room_init(&r, v->in.v, len, PKT_HEADROOM, 0);
-		ck_assert_int_eq(ref_run(&r.pkt, v->dir, &m, &cfg, &out),
-				 VERDICT_DROP);
+		ck_assert_msg(ref_run(&r.pkt, v->dir, &map, &cfg, &out) ==
+				      VERDICT_DROP,
+			      "%s cut at %u", v->name, len);
 		room_fini(&r);
 	}
 }
-END_TEST
 
 /* The header tells the truth about a packet that was cut. */
-START_TEST(cut_and_mended)
+static void cut_and_mended(const struct vector *v)
 {
-	const struct vector *v = &all.v[_i];
 	uint32_t least = v->dir == 46 ? 20 : 40;
 	uint32_t step = v->in.len > 300 ? 37 : 3;
 	uint8_t *d = malloc(v->in.len);
@@ -145,9 +146,9 @@ START_TEST(cut_and_mended)
 
 	for (len = least; len < v->in.len; len += len < 120 ? 1 : step) {
 		memcpy(d, v->in.v, len);
-		if (v->dir == 64)
+		if (v->dir == 64) {
 			ref_put16(d + 4, len - 40);
-		else if ((d[0] & 15u) * 4 <= len) {
+		} else if ((d[0] & 15u) * 4 <= len) {
 			ref_put16(d + 2, len);
 			ref_ip4_csum(d);
 		}
@@ -157,23 +158,17 @@ START_TEST(cut_and_mended)
 	}
 	free(d);
 }
-END_TEST
 
-START_TEST(changed_at_random)
+static void changed_at_random(const struct vector *v, struct rng *rng)
 {
-	const struct vector *v = &all.v[_i];
+	uint64_t near = v->in.len < 120 ? v->in.len : 120;
 	uint8_t *d = malloc(v->in.len);
-	struct rng rng;
 	int round, flips;
 
-	rng_init(&rng, SEED + (uint64_t)_i);
 	for (round = 0; round < 40; round++) {
 		memcpy(d, v->in.v, v->in.len);
-		for (flips = 1 + (int)rng_below(&rng, 4); flips; flips--) {
-			uint64_t near = v->in.len < 120 ? v->in.len : 120;
-
-			d[rng_below(&rng, near)] = (uint8_t)rng_next(&rng);
-		}
+		for (flips = 1 + (int)rng_below(rng, 4); flips; flips--)
+			d[rng_below(rng, near)] = (uint8_t)rng_next(rng);
 		if (v->dir == 46 && v->in.len >= 20 && d[0] >> 4 == 4 &&
 		    (d[0] & 15u) * 4 <= v->in.len)
 			ref_ip4_csum(d);
@@ -181,6 +176,40 @@ START_TEST(changed_at_random)
 		attack(v, d, v->in.len, 0, 0);
 	}
 	free(d);
+}
+
+START_TEST(every_vector_cut)
+{
+	int i;
+
+	for (i = _i; i < all.n; i += SHARDS) {
+		configure(&all.v[i]);
+		cut(&all.v[i]);
+	}
+}
+END_TEST
+
+START_TEST(every_vector_cut_and_mended)
+{
+	int i;
+
+	for (i = _i; i < all.n; i += SHARDS) {
+		configure(&all.v[i]);
+		cut_and_mended(&all.v[i]);
+	}
+}
+END_TEST
+
+START_TEST(every_vector_changed)
+{
+	struct rng rng;
+	int i;
+
+	rng_init(&rng, SEED + (uint64_t)_i);
+	for (i = _i; i < all.n; i += SHARDS) {
+		configure(&all.v[i]);
+		changed_at_random(&all.v[i], &rng);
+	}
 }
 END_TEST
 
@@ -192,6 +221,7 @@ START_TEST(random_bytes)
 	int round;
 	uint32_t len, i;
 
+	configure(&v);
 	rng_init(&rng, SEED);
 	for (round = 0; round < 5000; round++) {
 		len = (uint32_t)rng_below(&rng, sizeof(d) + 1);
@@ -217,9 +247,9 @@ int main(void)
 
 	vectors_load_all(&all, __FILE__);
 	tcase_set_timeout(tc, 60);
-	tcase_add_loop_test(tc, cut, 0, all.n);
-	tcase_add_loop_test(tc, cut_and_mended, 0, all.n);
-	tcase_add_loop_test(tc, changed_at_random, 0, all.n);
+	tcase_add_loop_test(tc, every_vector_cut, 0, SHARDS);
+	tcase_add_loop_test(tc, every_vector_cut_and_mended, 0, SHARDS);
+	tcase_add_loop_test(tc, every_vector_changed, 0, SHARDS);
 	tcase_add_loop_test(tc, random_bytes, 0, 2);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);

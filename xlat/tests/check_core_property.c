@@ -622,6 +622,48 @@ START_TEST(bad_offload_metadata)
 }
 END_TEST
 
+/* A TCP header that is said to be longer than the packet. */
+START_TEST(superpacket_header_beyond_end)
+{
+	static struct bytes b;
+	struct pkt_info info;
+	struct room r;
+
+	make4(&b, 6, 40);
+	b.v[32] = 0xf0;
+	room_init(&r, b.v, b.len, PKT_HEADROOM, 0);
+	make_partial(&r.pkt, 20, 6);
+	r.pkt.gso.type = PKT_GSO_TCP4;
+	r.pkt.gso.gso_size = 10;
+	ck_assert_uint_eq(pkt_parse4(&r.pkt, &info), REASON_BAD_GSO);
+	r.pkt.data[32] = 0xa0; /* exactly as long */
+	ck_assert_uint_eq(pkt_parse4(&r.pkt, &info), REASON_OK);
+	room_fini(&r);
+}
+END_TEST
+
+/* IPv6 counts without its header, IPv4 with it. */
+START_TEST(superpacket_longer_than_ipv4)
+{
+	static struct bytes b;
+	struct room r;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		make6(&b, 6, 65535 - 20 + (uint32_t)i);
+		room_init(&r, b.v, b.len, 0, 0);
+		make_partial(&r.pkt, 40, 6);
+		r.pkt.gso.type = PKT_GSO_TCP6;
+		r.pkt.gso.gso_size = 1400;
+		ck_assert_int_eq(ref_run(&r.pkt, 64, &map, &cfg, &out),
+				 i ? VERDICT_DROP : VERDICT_FORWARD);
+		ck_assert_uint_eq(out.reason,
+				  i ? REASON_TOO_LONG_FOR_IPV4 : REASON_OK);
+		room_fini(&r);
+	}
+}
+END_TEST
+
 /* Packets without DF get distinct Identifications, also inside one. */
 START_TEST(identification)
 {
@@ -814,6 +856,8 @@ int main(void)
 	tcase_add_test(tc, superpacket_too_big);
 	tcase_add_test(tc, superpacket_without_df);
 	tcase_add_loop_test(tc, bad_offload_metadata, 0, 10);
+	tcase_add_test(tc, superpacket_header_beyond_end);
+	tcase_add_test(tc, superpacket_longer_than_ipv4);
 	tcase_add_test(tc, identification);
 	tcase_add_test(tc, error_there_and_back);
 	tcase_add_test(tc, error_ports);

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One packet with configuration and offload metadata from the fuzzer. The
+ * first CONTROL bytes choose those; the rest is the packet, in a buffer of
+ * exactly its size so that a sanitizer sees any access outside.
+ */
+#ifndef FUZZ_CORE_H
+#define FUZZ_CORE_H
+
+#include <assert.h>
+
+#include "../tests/core_testlib.h"
+
+#define CONTROL 12
+
+static inline void fuzz_config(const uint8_t *c, struct addrmap *m,
+			       struct xlat_cfg *cfg)
+{
+	ref_config(m, cfg);
+	if (c[0] & 1)
+		cfg->mtu4 = 68 + c[1] * 8u;
+	if (c[0] & 2)
+		cfg->mtu6 = 1280 + c[1] * 4u;
+	if (c[0] & 4)
+		cfg->lowest_mtu6 = 1500;
+	if (c[0] & 8)
+		cfg->udp_zero = XLAT_UDP_ZERO_DROP;
+	if (c[0] & 16) /* map anything, so that more gets through */
+		m->pref64 = ref_prefix6("2001:db8::/32");
+}
+
+static inline void fuzz_gso(const uint8_t *c, struct pkt_gso *g)
+{
+	g->needs_csum = c[2] & 1;
+	g->type = c[2] >> 1 & 3;
+	g->gso_size = (uint16_t)ref_get16(c + 4);
+	g->csum_start = (uint16_t)ref_get16(c + 6);
+	g->csum_offset = c[8];
+	g->hdr_len = c[9];
+}
+
+/* Lengths and checksum right, or few inputs get behind the first checks. */
+static inline void fuzz_mend(uint8_t *d, uint32_t len, int dir)
+{
+	if (dir == 46 && len >= 20) {
+		d[0] = (uint8_t)(0x40 | (d[0] & 15));
+		ref_put16(d + 2, len);
+		if ((d[0] & 15u) * 4 <= len)
+			ref_ip4_csum(d);
+	}
+	if (dir == 64 && len >= 40) {
+		d[0] = (uint8_t)(0x60 | (d[0] & 15));
+		ref_put16(d + 4, len - 40);
+		if (len < 65535)
+			memcpy(d + 8, "\x20\x01\x0d\xb8\0\x64\0\0\0\0\0", 11);
+	}
+}
+
+static inline void fuzz_check_packet(const struct pkt *p, int dir)
+{
+	if (dir == 64) {
+		assert(p->data[0] == 0x45);
+		assert(ref_get16(p->data + 2) == p->len);
+		assert(ref_sum(0, p->data, 20) == 0xffff);
+	} else {
+		assert(p->data[0] >> 4 == 6);
+		assert(ref_get16(p->data + 4) + 40 == p->len);
+	}
+}
+
+static inline void fuzz_fragments(struct xlat_out *out, int dir)
+{
+	struct room r;
+	uint32_t n = 0;
+
+	for (;;) {
+		room_init(&r, NULL, 0, 0, out->frag.mtu);
+		if (!frag_next(&out->frag, &r.pkt))
+			break;
+		assert(room_consistent(&r));
+		fuzz_check_packet(&r.pkt, dir);
+		assert(++n < 10000);
+		room_fini(&r);
+	}
+	room_fini(&r);
+	assert(n >= 2);
+}
+
+static inline int fuzz_one(const uint8_t *data, size_t size, int dir)
+{
+	static uint8_t reply[XLAT_REPLY_BYTES];
+	const uint8_t *c = data;
+	struct addrmap m;
+	struct xlat_cfg cfg;
+	struct xlat_out out;
+	struct room r;
+	enum verdict v;
+
+	if (size < CONTROL || size > CONTROL + PKT_MAX_BYTES)
+		return 0;
+	fuzz_config(c, &m, &cfg);
+	xlat_out_init(&out, reply, sizeof(reply), 1);
+	room_init(&r, data + CONTROL, (uint32_t)size - CONTROL,
+		  c[3] & 64 ? 0 : PKT_HEADROOM, c[3] & 128 ? PKT_TAILROOM : 0);
+	fuzz_gso(c, &r.pkt.gso);
+	if (!(c[3] & 1) && r.pkt.len <= 65535)
+		fuzz_mend(r.pkt.data, r.pkt.len, dir);
+	v = ref_run(&r.pkt, dir, &m, &cfg, &out);
+	assert(room_consistent(&r));
+	assert((v == VERDICT_FORWARD || v == VERDICT_FRAGMENT) ==
+	       (out.reason == REASON_OK));
+	if (v == VERDICT_FORWARD)
+		fuzz_check_packet(&r.pkt, dir);
+	if (v == VERDICT_FRAGMENT)
+		fuzz_fragments(&out, dir);
+	room_fini(&r);
+	return 0;
+}
+
+#endif
