@@ -54,7 +54,7 @@ struct engine {
 	bool expected_down; /* an event ended it; else an exit is a fault */
 	char fault[160];    /* how it ended unexpectedly; "" if it did not */
 	/* of this folder: see engine_internal.h */
-	const char *programs[ENGINE_MAX_PROCS];
+	char programs[ENGINE_MAX_PROCS][16]; /* names of procs */
 	struct engines *all;
 	struct loop_source *timer;
 	bool (*step)(struct engine *en);

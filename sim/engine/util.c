@@ -87,7 +87,9 @@ int engine_spawn(struct engine *en, const char *const *argv, const char *log,
 	ret = world_spawn(en->world, &s, &en->procs[en->n_procs], e);
 	if (ret)
 		return ret;
-	en->programs[en->n_procs++] = slash ? slash + 1 : argv[0];
+	snprintf(en->programs[en->n_procs], sizeof(*en->programs), "%.15s",
+		 slash ? slash + 1 : argv[0]);
+	en->n_procs++;
 	return 0;
 }
 

@@ -48,6 +48,11 @@ static void on_step(void *arg, const char *text)
 		       (double)mono_sub(clock_now(), t.began) / NS_PER_S, text);
 }
 
+static void tell(const char *what, int64_t ns)
+{
+	printf("%-44s %7.1f ms\n", what, (double)ns / NS_PER_MS);
+}
+
 static void setup(void)
 {
 	struct world_opts o;
@@ -86,11 +91,14 @@ static void setup(void)
 
 static void teardown(void)
 {
+	struct mono since;
 	struct err e;
 
 	for (size_t i = 0; i < engines_count(t.engines); i++)
 		ck_assert_str_eq(engines_at(t.engines, i)->fault, "");
+	since = clock_now();
 	engines_stop(t.engines);
+	tell("engines stopped in", mono_sub(clock_now(), since));
 	world_teardown(t.world);
 	world_drop_run_id(t.id);
 	ck_assert_int_eq(file_rmtree(t.dir, &e), 0);
@@ -159,11 +167,6 @@ static int64_t await_pools(const char *plat, struct mono since)
 					tp->pool4.len, plat, soon(), &e);
 	ck_assert_msg(ret == 0, "%s", e.text);
 	return mono_sub(clock_now(), since);
-}
-
-static void tell(const char *what, int64_t ns)
-{
-	printf("%-44s %7.1f ms\n", what, (double)ns / NS_PER_MS);
 }
 
 static void expect_ping(const char *from, const char *to)
@@ -349,6 +352,44 @@ static void check_shape(void)
 	ck_assert_int_eq(engine_shape(t.engines, link, &p, &e), -EINVAL);
 }
 
+static bool has_fault(void *arg)
+{
+	return ((struct engine *)arg)->fault[0] != '\0';
+}
+
+/* What nobody ordered is a fault, and says what ended. */
+static void check_fault(void)
+{
+	struct engine *en = engine("cpe2", DAEMON_CLAT);
+	struct err e = {""};
+
+	proc_signal(en->procs[0], SIGKILL);
+	ck_assert_int_eq(loop_run_until(t.loop, has_fault, en, soon()), 0);
+	ck_assert_msg(strstr(en->fault, "xlatd killed by signal 9") != NULL,
+		      "%s", en->fault);
+	ck_assert_int_eq(engine_kill(en, &e), -ESRCH);
+	ck_assert_int_eq(engine_freeze(en, true, &e), -ESRCH);
+	ck_assert_msg(!engine_restart(en, &e), "%s", e.text);
+	ck_assert_str_eq(en->fault, "");
+	expect_ping("home2", "198.51.100.46");
+}
+
+/* A hung PLAT keeps its routes: nothing but its own process notices. */
+static void check_freeze(void)
+{
+	struct engine *en = engine("plat1", DAEMON_PLAT);
+	struct addr dst;
+	struct err e = {""};
+
+	addr_parse("198.51.100.45", &dst);
+	ck_assert_msg(!engine_freeze(en, true, &e), "%s", e.text);
+	ck_assert_int_eq(ask_echo(t.world, node("home1"), &dst,
+				  mono_add(clock_now(), NS_PER_S / 2), &e),
+			 -ETIMEDOUT);
+	ck_assert_msg(!engine_freeze(en, false, &e), "%s", e.text);
+	expect_ping("home1", "198.51.100.45");
+}
+
 START_TEST(test_world)
 {
 	setup();
@@ -361,6 +402,8 @@ START_TEST(test_world)
 	check_cost();
 	check_node();
 	check_shape();
+	check_freeze();
+	check_fault();
 	teardown();
 }
 END_TEST
