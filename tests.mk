@@ -41,6 +41,8 @@ check_core_misc_LIBS := core base
 
 SIM_TESTS += check_relay
 check_relay_LIBS := relay base
+NS_TESTS += check_relay_ns
+check_relay_ns_LIBS := relay world base
 
 SIM_TESTS += check_probe
 check_probe_LIBS := probe score world plan spec base

@@ -358,7 +358,8 @@ static bool give_up(struct path *p, int code, int64_t now_ns)
 		p->stats.dropped_toolong++;
 		return true;
 	}
-	if (!port_has_carrier(p->out)) {
+	port_read_carrier(p->out);
+	if (!p->out->carrier) {
 		p->stats.dropped_down++;
 		return true;
 	}
@@ -371,11 +372,26 @@ static bool give_up(struct path *p, int code, int64_t now_ns)
 	return true;
 }
 
+static void drop_due(struct path *p, struct relay_shared *s, int64_t now_ns)
+{
+	struct queue *q;
+
+	while ((q = next_queue(p)) && q->first->due_ns <= now_ns) {
+		pool_put(s->pool, queue_take(q));
+		p->stats.dropped_down++;
+	}
+	p->retry_ns = 0;
+}
+
 void path_flush(struct path *p, struct relay_shared *s)
 {
 	struct tx_batch b;
 	int64_t now_ns = clock_now().ns;
 
+	if (!p->out->carrier) {
+		drop_due(p, s, now_ns);
+		return;
+	}
 	if (now_ns < p->retry_ns)
 		return;
 	for (collect_due(p, now_ns, &b); b.n; collect_due(p, now_ns, &b)) {

@@ -9,6 +9,11 @@
  * partial. An interface that goes down reports ENETDOWN once; both sockets
  * stay bound and go on when it comes up again.
  *
+ * Without carrier the kernel takes frames without complaint and throws them
+ * away (its noop queue), after a first second of ENOBUFS. So that they are
+ * counted for what they are, `carrier` is kept: read again whenever rtnetlink
+ * has news of any link, and when a frame is refused.
+ *
  * The relay's own stack sees the frames as well. It has no addresses there;
  * IPv6 is switched off on the interface, else the kernel would announce a
  * link-local address into the emulated link.
@@ -17,7 +22,11 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/ethtool.h>
 #include <linux/if_packet.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <net/ethernet.h>
 #include <stdio.h>
 #include <string.h>
@@ -91,6 +100,7 @@ int port_open(struct port *p, const char *name, struct err *e)
 	if (p->rx_fd < 0)
 		return err_set(e, -p->rx_fd, "packet socket on %s: %s", name,
 			       strerror(-p->rx_fd));
+	port_read_carrier(p);
 	return 0;
 }
 
@@ -103,14 +113,44 @@ void port_close(struct port *p)
 	p->rx_fd = p->tx_fd = -1;
 }
 
-bool port_has_carrier(const struct port *p)
+void port_read_carrier(struct port *p)
 {
-	struct ifreq req = {0};
+	/* IFF_RUNNING would do, but lags by up to a second */
+	struct ethtool_value link = {.cmd = ETHTOOL_GLINK};
+	struct ifreq req = {.ifr_data = (void *)&link};
 
 	memcpy(req.ifr_name, p->name, sizeof(req.ifr_name));
-	return ioctl(p->tx_fd, SIOCGIFFLAGS, &req) == 0 &&
-	       (req.ifr_flags & (IFF_UP | IFF_RUNNING)) ==
-		       (IFF_UP | IFF_RUNNING);
+	p->carrier = ioctl(p->tx_fd, SIOCETHTOOL, &req) == 0 && link.data;
+	req.ifr_data = NULL;
+	p->carrier = p->carrier && ioctl(p->tx_fd, SIOCGIFFLAGS, &req) == 0 &&
+		     (req.ifr_flags & IFF_UP);
+}
+
+int port_open_news(void)
+{
+	struct sockaddr_nl nl = {.nl_family = AF_NETLINK,
+				 .nl_groups = RTMGRP_LINK};
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			NETLINK_ROUTE);
+
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&nl, sizeof(nl))) {
+		int code = errno;
+
+		close(fd);
+		return -code;
+	}
+	return fd;
+}
+
+void port_drain_news(int fd)
+{
+	char buf[8192];
+
+	/* ENOBUFS: some got lost; that there is news is all we want to know */
+	while (recv(fd, buf, sizeof(buf), 0) > 0 || errno == ENOBUFS)
+		;
 }
 
 void port_read_overruns(struct port *p)

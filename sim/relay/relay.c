@@ -56,11 +56,11 @@ struct conn {
 };
 
 /* What an epoll event is about. */
-enum source { SRC_PATH, SRC_LISTEN, SRC_SIGNAL, SRC_CONN };
+enum source { SRC_PATH, SRC_LISTEN, SRC_SIGNAL, SRC_NEWS, SRC_CONN };
 
 struct server {
 	struct relay relay;
-	int epoll_fd, signal_fd, listen_fd;
+	int epoll_fd, signal_fd, news_fd, listen_fd;
 	struct sockaddr_un addr;
 	struct conn conns[MAX_CONNS];
 	bool stop;
@@ -211,6 +211,15 @@ static int64_t flush_all(struct relay *r)
 	return next;
 }
 
+static void read_carriers(struct server *s)
+{
+	port_drain_news(s->news_fd);
+	for (size_t i = 0; i < s->relay.n_links; i++) {
+		port_read_carrier(&s->relay.links[i].port_a);
+		port_read_carrier(&s->relay.links[i].port_b);
+	}
+}
+
 static void dispatch(struct server *s, uint64_t what)
 {
 	size_t i = (what & UINT32_MAX) >> 1;
@@ -227,6 +236,9 @@ static void dispatch(struct server *s, uint64_t what)
 	case SRC_CONN:
 		if (s->conns[i].fd >= 0)
 			read_conn(s, &s->conns[i]);
+		break;
+	case SRC_NEWS:
+		read_carriers(s);
 		break;
 	case SRC_SIGNAL:
 		s->stop = true;
@@ -346,6 +358,12 @@ static int server_open(struct server *s, const struct relay_config *cfg,
 	ret = open_signals(s);
 	if (ret)
 		return err_set(e, -ret, "signalfd: %s", strerror(-ret));
+	/* before the links, so that no change goes unseen */
+	s->news_fd = port_open_news();
+	ret = s->news_fd < 0 ? s->news_fd
+			     : watch(s, s->news_fd, tag(SRC_NEWS, 0, 0));
+	if (ret)
+		return err_set(e, -ret, "netlink: %s", strerror(-ret));
 	for (size_t i = 0; i < cfg->n_links; i++) {
 		ret = open_link(s, &cfg->links[i], cfg->seed, e);
 		if (ret)
@@ -375,6 +393,8 @@ static void server_close(struct server *s)
 		unlink(s->addr.sun_path);
 		close(s->listen_fd);
 	}
+	if (s->news_fd >= 0)
+		close(s->news_fd);
 	if (s->signal_fd >= 0)
 		close(s->signal_fd);
 	if (s->epoll_fd >= 0)
@@ -417,7 +437,7 @@ static int serve(const char *config, const char *control)
 		relay_config_fini(&cfg);
 		return 1;
 	}
-	s->epoll_fd = s->signal_fd = s->listen_fd = -1;
+	s->epoll_fd = s->signal_fd = s->news_fd = s->listen_fd = -1;
 	for (size_t i = 0; i < MAX_CONNS; i++)
 		s->conns[i].fd = -1;
 	s->relay.scheduler = hurry();

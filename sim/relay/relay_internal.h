@@ -62,13 +62,17 @@ struct port {
 	char name[IF_NAMESIZE];
 	int rx_fd, tx_fd;
 	unsigned int ifindex;
+	bool carrier;	   /* up, and the peer too */
 	uint64_t overruns; /* read from the kernel and added up */
 };
 
 int port_open(struct port *p, const char *name, struct err *e);
 void port_close(struct port *p);
-/* port_has_carrier - administratively up, and the peer too. */
-bool port_has_carrier(const struct port *p);
+/* port_read_carrier - bring p->carrier up to date. */
+void port_read_carrier(struct port *p);
+/* port_open_news - readable when some link changed. A descriptor or -errno. */
+int port_open_news(void);
+void port_drain_news(int fd);
 /* port_read_overruns - bring p->overruns up to date. */
 void port_read_overruns(struct port *p);
 
