@@ -132,6 +132,9 @@ static struct nl_msg *route_msg(bool add, const struct addr *dst, uint8_t len,
 	    (len && nla_put(m, RTA_DST, addr_size(dst), &dst->v6)) ||
 	    nla_put_u32(m, RTA_OIF, ifindex))
 		goto failed;
+	/* ahead of the same network learnt by OSPF, with the first packet */
+	if (add && dst->family == AF_INET6 && nla_put_u32(m, RTA_PRIORITY, 1))
+		goto failed;
 	if (add && mtu) {
 		metrics = nla_nest_start(m, RTA_METRICS);
 		if (!metrics || nla_put_u32(m, RTAX_MTU, mtu))
