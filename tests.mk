@@ -59,6 +59,11 @@ TEST_SCRIPTS := sim/tests/cli.sh sim/tests/robust.sh
 
 # libFuzzer targets: NAME_SRC, NAME_LIBS
 FUZZERS := fuzz_spec fuzz_nat64
+FUZZERS += fuzz_core_46 fuzz_core_64
+fuzz_core_46_SRC := xlat/fuzz/fuzz_core_46.c
+fuzz_core_46_LIBS := core base
+fuzz_core_64_SRC := xlat/fuzz/fuzz_core_64.c
+fuzz_core_64_LIBS := core base
 fuzz_spec_SRC := sim/fuzz/fuzz_spec.c
 fuzz_spec_LIBS := plan spec base
 fuzz_nat64_SRC := xlat/fuzz/fuzz_nat64.c
