@@ -133,7 +133,7 @@ static int put_question(struct question *q, const char *name, uint16_t type)
 	q->text[5] = 1; /* QDCOUNT */
 	if (strlen(name) >= DNS_MAX_NAME)
 		return -ENAMETOOLONG;
-	while (*name && strcmp(name, ".")) {
+	while (*name && strcmp(name, ".") != 0) {
 		label = strcspn(name, ".");
 		if (!label || label > 63)
 			return -EINVAL;

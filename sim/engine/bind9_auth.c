@@ -100,7 +100,7 @@ static void put_names(FILE *f, const struct internet_spec *net,
 	for (size_t i = 0; i < net->n_names; i++) {
 		const struct name_spec *s = &net->names[i];
 
-		if (strcasecmp(last_label(s->name), zone))
+		if (strcasecmp(last_label(s->name), zone) != 0)
 			continue;
 		if (s->has4)
 			fprintf(f, "%s. A %s\n", s->name,

@@ -270,9 +270,9 @@ static int match(struct nl_msg *m, void *arg)
 		return NL_OK;
 	dst = nlmsg_find_attr(h, sizeof(*rt), RTA_DST);
 	oif = nlmsg_find_attr(h, sizeof(*rt), RTA_OIF);
-	if (lk->len &&
-	    (!dst || nla_len(dst) != addr_size(lk->dst) ||
-	     memcmp(nla_data(dst), &lk->dst->v6, (size_t)addr_size(lk->dst))))
+	if (lk->len && (!dst || nla_len(dst) != addr_size(lk->dst) ||
+			memcmp(nla_data(dst), &lk->dst->v6,
+			       (size_t)addr_size(lk->dst)) != 0))
 		return NL_OK;
 	if (oif && nla_get_u32(oif) == lk->ifindex)
 		lk->found = true;
