@@ -35,7 +35,10 @@
  *
  * The answer to stats:
  *
- *	"wall_ns", "cpu_ns"	since start or reset; user and system time
+ *	"wall_ns", "cpu_ns"	since start or reset; user and system time.
+ *				On veth that is more than the relay's own work:
+ *				each frame's way through the nodes behind it, up
+ *				to the next process, is paid by who sent it.
  *	"overruns"		frames the kernel dropped before the relay could
  *				read them, or had no room for behind it, or that
  *				found the relay's memory full. Above 0 the
