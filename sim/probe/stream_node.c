@@ -224,8 +224,9 @@ static void follow(struct side *s, const struct stream_packet *p,
 		   const struct sockaddr_in6 *from,
 		   const struct in6_pktinfo *to)
 {
-	bool moved = memcmp(&s->peer.sin6_addr, &from->sin6_addr, 16) ||
-		     s->peer.sin6_port != from->sin6_port;
+	bool moved =
+		!IN6_ARE_ADDR_EQUAL(&s->peer.sin6_addr, &from->sin6_addr) ||
+		s->peer.sin6_port != from->sin6_port;
 	char text[INET6_ADDRSTRLEN];
 
 	if (s->opt.client ||

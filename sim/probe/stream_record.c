@@ -180,8 +180,8 @@ const char *stream_sender_fault(const struct stream_record *r, const char *who,
 		snprintf(buf, len, "%s had no buffer for %llu packets", who,
 			 (unsigned long long)r->blocked);
 	else if (r->overflow || r->unrecorded)
-		snprintf(buf, len, "%s had no room for %llu arrivals", who,
-			 (unsigned long long)(r->overflow + r->unrecorded));
+		snprintf(buf, len, "%s had no room for %ju arrivals", who,
+			 (uintmax_t)r->overflow + r->unrecorded);
 	else
 		return NULL;
 	return buf;

@@ -312,7 +312,7 @@ static int open_control(struct server *s, const char *path, struct err *e)
 		return err_set(e, ENAMETOOLONG,
 			       "control socket '%s': longer than %zu", path,
 			       sizeof(s->addr.sun_path) - 1);
-	strcpy(s->addr.sun_path, path);
+	memcpy(s->addr.sun_path, path, strlen(path) + 1);
 	s->listen_fd =
 		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	unlink(path); /* of a process before us, which is gone */

@@ -279,6 +279,8 @@ static void check_packet(uint8_t *f, size_t len, const struct virtio_net_hdr *v)
 static size_t make_super(uint8_t *f, bool v4, bool tcp, size_t payload,
 			 struct virtio_net_hdr *v)
 {
+	static const uint8_t addresses[] = {192, 0, 2, 1, 198, 51, 100, 45};
+	static const uint8_t seq[] = {0xff, 0xff, 0xff, 0}; /* wraps */
 	size_t l4 = v4 ? 34 : 54, hdr = tcp ? 32 : 8;
 	size_t len = l4 + hdr + payload;
 	uint32_t s;
@@ -295,7 +297,7 @@ static size_t make_super(uint8_t *f, bool v4, bool tcp, size_t payload,
 		f[18] = 0xff; /* ID 0xfffe: wraps */
 		f[19] = 0xfe;
 		f[22] = 64;
-		memcpy(f + 26, "\xc0\x00\x02\x01\xc6\x33\x64\x2d", 8);
+		memcpy(f + 26, addresses, sizeof(addresses));
 	} else {
 		f[18] = (uint8_t)((len - 54) >> 8);
 		f[19] = (uint8_t)(len - 54);
@@ -307,7 +309,7 @@ static size_t make_super(uint8_t *f, bool v4, bool tcp, size_t payload,
 	f[l4] = 0x12;
 	f[l4 + 3] = 0x50;
 	if (tcp) {
-		memcpy(f + l4 + 4, "\xff\xff\xff\x00", 4); /* seq wraps */
+		memcpy(f + l4 + 4, seq, sizeof(seq));
 		f[l4 + 12] = 8 << 4;
 		f[l4 + 13] = 0x80 | 0x10 | 0x08 | 0x01; /* CWR ACK PSH FIN */
 	} else {

@@ -10,7 +10,9 @@
 #include "../../xlat/base/clock.h"
 #include "../probe/stream_internal.h"
 
-static char path[] = "/tmp/check_stream.XXXXXX";
+#define TEMPLATE "/tmp/check_stream.XXXXXX"
+
+static char path[] = TEMPLATE;
 
 static void make_path(void)
 {
@@ -23,7 +25,7 @@ static void make_path(void)
 static void remove_path(void)
 {
 	unlink(path);
-	memcpy(path + sizeof(path) - 7, "XXXXXX", 6);
+	strcpy(path, TEMPLATE);
 }
 
 START_TEST(packet_round_trip)
@@ -138,31 +140,38 @@ START_TEST(record_refused)
 END_TEST
 
 static const struct {
-	struct stream_record r;
+	double rate_pps;
+	uint64_t due, sent, blocked, overflow, unreachable;
+	int64_t late_p99_ns, late_max_ns;
 	const char *says; /* NULL: no fault */
 } faults[] = {
-	{{.rate_pps = 1000, .due = 1000, .sent = 1000}, NULL},
-	{{.rate_pps = 1000, .due = 1000, .sent = 990}, NULL},
-	{{.rate_pps = 1000, .due = 1000, .sent = 989}, "sent 989 of 1000"},
-	{{.rate_pps = 1000, .due = 9, .sent = 9, .late_p99_ns = 5000000}, NULL},
-	{{.rate_pps = 1000, .due = 9, .sent = 9, .late_p99_ns = 5000001},
-	 "was late"},
-	{{.rate_pps = 20000, .due = 9, .sent = 9, .late_p99_ns = 300000},
-	 "was late"},
-	{{.rate_pps = 1000, .due = 9, .sent = 9, .late_max_ns = 200000000},
-	 "stood still for 200 ms"},
-	{{.rate_pps = 1000, .due = 99, .sent = 99, .blocked = 2},
-	 "no buffer for 2"},
-	{{.rate_pps = 1000, .due = 99, .sent = 99, .overflow = 3},
-	 "no room for 3"},
-	{{.rate_pps = 1000, .due = 99, .sent = 99, .unreachable = 50}, NULL},
+	{1000, 1000, 1000, 0, 0, 0, 0, 0, NULL},
+	{1000, 1000, 990, 0, 0, 0, 0, 0, NULL},
+	{1000, 1000, 989, 0, 0, 0, 0, 0, "sent 989 of 1000"},
+	{1000, 9, 9, 0, 0, 0, 5000000, 0, NULL},
+	{1000, 9, 9, 0, 0, 0, 5000001, 0, "was late"},
+	{20000, 9, 9, 0, 0, 0, 300000, 0, "was late"},
+	{1000, 9, 9, 0, 0, 0, 0, 200000000, "stood still for 200 ms"},
+	{1000, 99, 99, 2, 0, 0, 0, 0, "no buffer for 2"},
+	{1000, 99, 99, 0, 3, 0, 0, 0, "no room for 3"},
+	{1000, 99, 99, 0, 0, 50, 0, 0, NULL}, /* the network's doing */
 };
 
 START_TEST(sender_faults)
 {
+	const struct stream_record r = {
+		.rate_pps = faults[_i].rate_pps,
+		.due = faults[_i].due,
+		.sent = faults[_i].sent,
+		.blocked = faults[_i].blocked,
+		.overflow = faults[_i].overflow,
+		.unreachable = faults[_i].unreachable,
+		.late_p99_ns = faults[_i].late_p99_ns,
+		.late_max_ns = faults[_i].late_max_ns,
+	};
 	char buf[160];
-	const char *text = stream_sender_fault(&faults[_i].r, "the client", buf,
-					       sizeof(buf));
+	const char *text =
+		stream_sender_fault(&r, "the client", buf, sizeof(buf));
 
 	if (!faults[_i].says) {
 		ck_assert_ptr_null(text);
