@@ -71,8 +71,14 @@ static void layout_error(const struct pkt *pkt, const struct pkt_info *info,
 	*lay = (struct layout){.hdr = hdr, .body = info->inner.l4};
 	lay->ext = ext;
 	lay->ext_len = unit ? pkt->len - ext : 0;
-	if (lay->ext_len > room - RFC4884_BYTES - unit)
-		lay->ext_len = 0; /* no message, rather than half of one */
+	/*
+	 * DEPARTS: RFC 7915 section 4.2 says to truncate extensions that make
+	 * the message too long. They have a checksum of their own, so what
+	 * gives way is the quoted packet, down to the 128 bytes that RFC 4884
+	 * wants, and then the extensions as a whole.
+	 */
+	if (lay->ext_len > room - RFC4884_BYTES)
+		lay->ext_len = 0;
 	if (lay->ext_len)
 		room = (room - lay->ext_len) / unit * unit;
 	quote = hdr + (info->inner.end - info->inner.l4);

@@ -36,7 +36,19 @@ static struct reason_icmp tell(uint8_t type, uint8_t code)
 
 static const struct reason_icmp nothing = {.silent = true};
 
-/* Few reasons are anybody's business: all others are silent. */
+/*
+ * RFC 7915 sections 4.4 and 5.4: what is discarded without "silently" is told
+ * as "administratively prohibited" unless said otherwise.
+ */
+static bool prohibited(enum reason r)
+{
+	return r == REASON_NO_MAPPING_SOURCE ||
+	       r == REASON_NO_MAPPING_DESTINATION ||
+	       r == REASON_WKP_NON_GLOBAL || r == REASON_UDP_ZERO_CSUM ||
+	       r == REASON_UDP_ZERO_CSUM_FRAG || r == REASON_FRAG_EXTENSION;
+}
+
+/* All other reasons are silent. */
 struct reason_icmp reason_icmp4(enum reason r)
 {
 	if (r == REASON_TTL_EXPIRED)
@@ -45,7 +57,7 @@ struct reason_icmp reason_icmp4(enum reason r)
 		return tell(3, 4);
 	if (r == REASON_SOURCE_ROUTE)
 		return tell(3, 5);
-	if (r == REASON_NAT64_FILTERED)
+	if (r == REASON_NAT64_FILTERED || prohibited(r))
 		return tell(3, 13);
 	return nothing;
 }
@@ -60,7 +72,7 @@ struct reason_icmp reason_icmp6(enum reason r)
 		return tell(4, 0);
 	if (r == REASON_NAT64_NO_PORT || r == REASON_NAT64_TABLE_FULL)
 		return tell(1, 3);
-	if (r == REASON_NAT64_HOST_LIMIT)
+	if (r == REASON_NAT64_HOST_LIMIT || prohibited(r))
 		return tell(1, 1);
 	return nothing;
 }

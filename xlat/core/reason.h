@@ -112,8 +112,9 @@ struct reason_icmp {
 /*
  * reason_icmp4 / reason_icmp6 - the error owed to an IPv4 / IPv6 sender.
  *
- * RFC 7915 sections 4 and 5, RFC 6146 section 3.5 (pool4 exhausted: ICMPv6
- * 1/3; filtered: ICMPv4 3/13). Context: pure.
+ * RFC 7915 sections 4, 4.4, 5 and 5.4 (3/13 and 1/1 for what is not dropped
+ * silently), RFC 6146 section 3.5 (pool4 exhausted: ICMPv6 1/3; filtered:
+ * ICMPv4 3/13). Context: pure.
  */
 struct reason_icmp reason_icmp4(enum reason r);
 struct reason_icmp reason_icmp6(enum reason r);
