@@ -163,7 +163,7 @@ enum reason fit_mtu(const struct pkt *pkt, const struct pkt_ip *ip, uint32_t l3,
 void l4_update(uint8_t *l4, uint32_t avail, uint8_t proto, uint64_t old,
 	       uint64_t new, const struct xlat_ends *ends, bool partial);
 
-/* hdr46 - write @to's IPv6 header and fragment header, if any, at @at. */
+/* hdr46_write - the IPv6 header and, if asked for, fragment header at @at. */
 struct hdr46 {
 	const struct pkt_ip *ip; /* the IPv4 header */
 	const struct xlat_ends *to;
@@ -224,8 +224,8 @@ void icmp_update64(uint8_t *l4, uint32_t avail, const struct pkt_ip *ip,
 /*
  * icmp_error46/64 - everything of an ICMP error from the ICMP header on.
  *
- * On OK the message starts at @pkt's new data, with @l3 bytes of headroom
- * promised for the outer header, and pkt's len, rooms fit it; otherwise
+ * On OK data and len cover the outer header, which the caller still has to
+ * write, and the translated message behind it; otherwise
  * nothing has changed.
  */
 enum reason icmp_error46(struct pkt *pkt, const struct pkt_info *info,
@@ -235,7 +235,7 @@ enum reason icmp_error64(struct pkt *pkt, const struct pkt_info *info,
 			 const struct xlat_map *map,
 			 const struct xlat_cfg *cfg);
 
-/* pkt_set_head - move the first byte of the packet to offset @at. */
+/* pkt_move_head - the packet now starts at offset @at, perhaps negative. */
 static inline void pkt_move_head(struct pkt *pkt, int64_t at)
 {
 	pkt->data += at;

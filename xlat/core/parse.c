@@ -3,10 +3,10 @@
 
 #include "core_internal.h"
 
-/* A cursor would hide that all reads stay below `end`; offsets show it. */
+/* More in a row than any sender has a use for. */
 #define MAX_EXTENSIONS 16
 
-/* parse_ports - ports or ICMP fields when at least @need bytes are there. */
+/* Ports or ICMP type and code; @inner: it may be cut short. */
 static enum reason parse_l4(const uint8_t *d, struct pkt_ip *ip, bool inner)
 {
 	const uint8_t *l4 = d + ip->l4;

@@ -94,7 +94,7 @@ static void attack(const struct vector *v, const uint8_t *d, uint32_t len,
 		break;
 	case VERDICT_REPLY:
 		expect_good_reply(&out.reply, v->dir);
-		/* fall through */
+		__attribute__((fallthrough));
 	case VERDICT_DROP:
 		ck_assert_uint_ne(out.reason, REASON_OK);
 		ck_assert_uint_eq(r.pkt.headroom, headroom);
