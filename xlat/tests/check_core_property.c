@@ -363,6 +363,35 @@ START_TEST(partial_checksum_of_fragments)
 }
 END_TEST
 
+/* A buffer larger than the MTU is not filled; one too small is refused. */
+START_TEST(fragment_room)
+{
+	static struct bytes b;
+	struct room r, f;
+
+	make4(&b, 17, 1400);
+	ref_put16(b.v + 6, 0);
+	ref_ip4_csum(b.v);
+	room_init(&r, b.v, b.len, PKT_HEADROOM, 0);
+	ck_assert_int_eq(ref_run(&r.pkt, 46, &map, &cfg, &out),
+			 VERDICT_FRAGMENT);
+	room_init(&f, NULL, 0, 0, 55);
+	ck_assert(!frag_next(&out.frag, &f.pkt));
+	ck_assert_uint_eq(f.pkt.len, 0);
+	room_fini(&f);
+	room_init(&f, NULL, 0, 0, 56);
+	ck_assert(frag_next(&out.frag, &f.pkt));
+	ck_assert_uint_eq(f.pkt.len, 56);
+	room_fini(&f);
+	room_init(&f, NULL, 0, 0, 2000);
+	ck_assert(frag_next(&out.frag, &f.pkt));
+	ck_assert_uint_eq(f.pkt.len, 1280);
+	ck_assert_uint_eq(ref_get16(f.pkt.data + 42), 9);
+	room_fini(&f);
+	room_fini(&r);
+}
+END_TEST
+
 /* The partial checksum belongs to a packet inside a tunnel: done here. */
 START_TEST(partial_checksum_inside_tunnel)
 {
@@ -851,6 +880,7 @@ int main(void)
 	tcase_add_test(tc, ports_and_addresses);
 	tcase_add_test(tc, partial_checksum);
 	tcase_add_test(tc, partial_checksum_of_fragments);
+	tcase_add_test(tc, fragment_room);
 	tcase_add_test(tc, partial_checksum_inside_tunnel);
 	tcase_add_loop_test(tc, superpacket_is_its_segments, 0, 4);
 	tcase_add_test(tc, superpacket_too_big);
