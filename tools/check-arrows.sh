@@ -25,7 +25,7 @@ allowed() {
 	sim/cmd | sim) echo xlat/base sim/spec sim/plan sim/world sim/engine \
 		sim/relay sim/probe sim/score sim/report sim/timeline sim/cmd ;;
 	xlat/tests | xlat/fuzz) echo xlat/base xlat/core xlat/nat64 xlat/io \
-		xlat/daemon ;;
+		xlat/daemon xlat/tests ;;
 	sim/tests | sim/fuzz) echo xlat/base sim/spec sim/plan sim/world \
 		sim/engine sim/relay sim/probe sim/score sim/report \
 		sim/timeline sim/cmd ;;

@@ -6,7 +6,7 @@
 #   tools/check-purity.sh BUILD_DIR
 set -eu
 lib=$1/lib
-common='mem(cpy|move|set|cmp|chr)|str(len|cmp|ncmp|chr|rchr|nlen|spn|cspn)|__(memcpy|memmove|memset|strcpy|strcat|snprintf|vsnprintf|printf)_chk|snprintf|vsnprintf|abort|__assert_fail|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_'
+common='__popcountdi2|mem(cpy|move|set|cmp|chr)|str(len|cmp|ncmp|chr|rchr|nlen|spn|cspn)|__(memcpy|memmove|memset|strcpy|strcat|snprintf|vsnprintf|printf)_chk|snprintf|vsnprintf|abort|__assert_fail|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_'
 text='fprintf|fputs|fputc|fwrite|putc|__fprintf_chk'
 maths='floor|ceil|sqrt|exp|erfc|erf|fabs|round|lround|llround|fmin|fmax|isnan|log|pow|qsort'
 base='addr_[a-z]*|arena_[a-z]*|err_[a-z]*|in4_format|in6_format|prefix[46]_[a-z]*|rng_[a-z]*|units_[a-z]*|diag_suggest|diags_add|mono_[a-z]*'

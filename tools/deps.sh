@@ -12,10 +12,11 @@ set -eu
 
 build="gcc make pkg-config libc6-dev libnl-3-dev libnl-route-3-dev
 libnl-genl-3-dev libyaml-dev libjansson-dev libpcap-dev check"
-run="bind9 bind9-utils frr iperf3 iproute2 ca-certificates"
+run="bind9 bind9-utils frr iperf3"
+tests="iproute2 ethtool hostname bind9-dnsutils"
 lint="clang clang-format clang-tidy cppcheck libclang-rt-dev git man-db"
 
-want="$build $run"
+want="$build $run $tests"
 mode=install
 for arg; do
 	case $arg in

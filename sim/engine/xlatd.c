@@ -12,8 +12,8 @@
  * serves, and OSPF reaches the access router and the border over the links to
  * them. One that lost a side would still attract traffic from the other and
  * drop it: sessions that moved to the second PLAT would have their answers sent
- * to the first. The same check is made by operators with a script beside the
- * engine.
+ * to the first. Operators make the same check with a script beside the engine;
+ * `track: false` in the topology leaves it out.
  */
 #include <errno.h>
 #include <limits.h>
@@ -171,7 +171,7 @@ static int open_state(struct engine *en, struct err *e)
 		return -EIO;
 	if (!is_plat(en))
 		return 0;
-	for (size_t i = 0; i < p->n_links; i++) {
+	for (size_t i = 0; i < p->n_links && p->topology->routing.track; i++) {
 		add_side(x, &p->links[i].a, &p->links[i].b);
 		add_side(x, &p->links[i].b, &p->links[i].a);
 	}

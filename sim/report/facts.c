@@ -153,9 +153,13 @@ static void put_topology(FILE *f, const struct topology *t)
 			 (long long)t->plats[i].ospf_cost,
 			 t->plats[i].host ? ", machine " : "",
 			 t->plats[i].host ? t->plats[i].host : "");
-	put_fact(f, "Routing", "%s, OSPF hello %s, dead %s", t->routing.engine,
+	put_fact(f, "Routing", "%s, OSPF hello %s, dead %s; %s",
+		 t->routing.engine,
 		 time_text(t->routing.hello_ns, a, sizeof(a)),
-		 time_text(t->routing.dead_ns, b, sizeof(b)));
+		 time_text(t->routing.dead_ns, b, sizeof(b)),
+		 t->routing.track
+			 ? "a PLAT that lost a side withdraws"
+			 : "a PLAT that lost a side goes on announcing");
 	put_towers(f, t);
 	for (size_t i = 0; i < t->n_links; i++) {
 		snprintf(name, sizeof(name), "%s-%s", t->links[i].a,
@@ -198,6 +202,33 @@ static void put_engines(FILE *f, const struct result *r)
 	fputs("</tbody></table></div>\n", f);
 }
 
+/* Offloads as read back: the switches that make or break a translator. */
+static void put_links(FILE *f, const struct result *r)
+{
+	char a[128], b[128];
+
+	if (!r->n_links)
+		return;
+	fputs("<details><summary>Links, and their offloads as read back"
+	      "</summary><div class=\"scroll\"><table><caption>LRO does not "
+	      "exist on these interfaces</caption><thead><tr>"
+	      "<th scope=\"col\">Link</th><th scope=\"col\">Through</th>"
+	      "<th scope=\"col\">First end</th>"
+	      "<th scope=\"col\">Second end</th></tr></thead><tbody>\n",
+	      f);
+	for (size_t i = 0; i < r->n_links; i++) {
+		const struct link_fact *l = &r->links[i];
+
+		fputs("<tr><th scope=\"row\">", f);
+		text_markup(f, l->name);
+		fprintf(f, "</th><td>%s</td><td>%s</td><td>%s</td></tr>\n",
+			l->relayed ? "the relay" : "veth",
+			l->known ? offloads_text(&l->a, a, sizeof(a)) : "?",
+			l->known ? offloads_text(&l->b, b, sizeof(b)) : "?");
+	}
+	fputs("</tbody></table></div></details>\n", f);
+}
+
 static void put_files(FILE *f, const struct result *r)
 {
 	static const char *const files[] = {"result.json", "junit.xml",
@@ -221,6 +252,7 @@ void html_facts(FILE *out, const struct result *r)
 		put_topology(out, r->scenario->topology);
 	fputs("</div>\n", out);
 	put_engines(out, r);
+	put_links(out, r);
 	put_files(out, r);
 	fputs("</section>\n", out);
 }

@@ -88,18 +88,21 @@ static json_t *impairment_json(const struct impairment *i)
 		num_json(i->duplicate));
 }
 
-static json_t *profile_json(const struct link_profile *p)
+static json_t *offloads_json(const struct offloads *o)
 {
-	const struct offloads *o = &p->offloads;
-
-	return json_pack("{s:o, s:o, s:I, s:{s:s, s:s, s:s, s:s, s:s}}", "down",
-			 impairment_json(&p->down), "up",
-			 impairment_json(&p->up), "mtu_bytes",
-			 (json_int_t)p->mtu, "offloads", "tso",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s}", "tso",
 			 offload_word(o->tso), "gso", offload_word(o->gso),
 			 "gro", offload_word(o->gro), "tx_checksum",
 			 offload_word(o->tx_checksum), "rx_checksum",
 			 offload_word(o->rx_checksum));
+}
+
+static json_t *profile_json(const struct link_profile *p)
+{
+	return json_pack(
+		"{s:o, s:o, s:I, s:o}", "down", impairment_json(&p->down), "up",
+		impairment_json(&p->up), "mtu_bytes", (json_int_t)p->mtu,
+		"offloads", offloads_json(&p->offloads));
 }
 
 static json_t *tower_json(const struct tower_spec *t)
@@ -121,12 +124,13 @@ static json_t *link_json(const struct link_spec *l)
 
 static json_t *routing_json(const struct routing_spec *r)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "engine",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "engine",
 			 text_json(r->engine), "hello_ns",
 			 num_json(r->hello_ns), "dead_ns", num_json(r->dead_ns),
 			 "spf_delay_ns", num_json(r->spf_delay_ns),
 			 "spf_holdtime_ns", num_json(r->spf_holdtime_ns),
-			 "spf_max_ns", num_json(r->spf_max_ns));
+			 "spf_max_ns", num_json(r->spf_max_ns), "track",
+			 json_boolean(r->track));
 }
 
 static json_t *plat_json(const struct plat_spec *p)
@@ -252,6 +256,16 @@ static json_t *engine_json(const struct engine_fact *f)
 			 "counters", counters);
 }
 
+/* Offloads as the kernel had them, null where they could not be read. */
+static json_t *link_fact_json(const struct link_fact *l)
+{
+	return json_pack(
+		"{s:o, s:b, s:I, s:o, s:o}", "name", text_json(l->name),
+		"relayed", (int)l->relayed, "mtu_bytes", (json_int_t)l->mtu,
+		"offloads_a", l->known ? offloads_json(&l->a) : json_null(),
+		"offloads_b", l->known ? offloads_json(&l->b) : json_null());
+}
+
 static json_t *run_json(const struct result *r)
 {
 	char seed[24];
@@ -270,7 +284,8 @@ static json_t *run_json(const struct result *r)
 char *report_json(const struct result *r)
 {
 	json_t *expectations = json_array(), *measurements = json_array();
-	json_t *happenings = json_array(), *engines = json_array(), *root;
+	json_t *happenings = json_array(), *engines = json_array();
+	json_t *links = json_array(), *root;
 	char *text;
 
 	for (size_t i = 0; i < r->n_judged; i++)
@@ -283,17 +298,19 @@ char *report_json(const struct result *r)
 				      happening_json(&r->happenings[i]));
 	for (size_t i = 0; i < r->n_engines; i++)
 		json_array_append_new(engines, engine_json(&r->engines[i]));
+	for (size_t i = 0; i < r->n_links; i++)
+		json_array_append_new(links, link_fact_json(&r->links[i]));
 	root = json_pack(
 		"{s:s, s:s, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:i},"
-		" s:o, s:o, s:o, s:o}",
+		" s:o, s:o, s:o, s:o, s:o}",
 		"schema", RESULT_SCHEMA, "verdict", verdict_word(r->verdict),
 		"why", text_json(r->why), "scenario",
 		scenario_json(r->scenario), "topology",
 		topology_json(r->scenario->topology), "run", run_json(r),
 		"host", "kernel", text_json(r->host.kernel), "cpu",
 		text_json(r->host.cpu), "cores", r->host.cores, "engines",
-		engines, "expectations", expectations, "measurements",
-		measurements, "happenings", happenings);
+		engines, "links", links, "expectations", expectations,
+		"measurements", measurements, "happenings", happenings);
 	text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(12))
 		    : NULL;
 	json_decref(root);

@@ -122,6 +122,12 @@ struct routing_spec {
 	double hello_ns;    /* OSPF hello interval; whole seconds */
 	double dead_ns;	    /* router dead interval; whole seconds */
 	double spf_delay_ns, spf_holdtime_ns, spf_max_ns;
+	/*
+	 * A PLAT whose link to access or border is down withdraws pool6 and
+	 * pool4 on the other side too, as operators do by script; default
+	 * true. Without it answers go to a PLAT that cannot deliver them.
+	 */
+	bool track;
 };
 
 struct topology {

@@ -84,6 +84,7 @@ const struct yfield routing_fields[] = {
 	       spf_holdtime_ns, UNIT_TIME, 0, SPF_MAX),
 	RANGED("spf-max", YF_QUANTITY, struct routing_spec, spf_max_ns,
 	       UNIT_TIME, 0, SPF_MAX),
+	FIELD("track", YF_BOOL, struct routing_spec, track),
 	{0},
 };
 
@@ -138,7 +139,8 @@ static void set_defaults(struct topology *t)
 					   .dead_ns = 4.0 * NS_PER_S,
 					   .spf_delay_ns = 0,
 					   .spf_holdtime_ns = 50.0 * NS_PER_MS,
-					   .spf_max_ns = 5.0 * NS_PER_S};
+					   .spf_max_ns = 5.0 * NS_PER_S,
+					   .track = true};
 }
 
 /* A map of named things: at least one, at most @most. */

@@ -142,7 +142,7 @@ START_TEST(scenario_of_wisp_pair)
 	ck_assert_int_eq(s->before[5].direction, DIR_UP);
 	ck_assert_int_eq(s->before[4].rounds, 5);
 	ck_assert_str_eq(s->before[4].native, "2001:db8:f000::46");
-	ck_assert(s->before[4].for_ns == 1.5e9);
+	ck_assert(s->before[4].for_ns == 2e9);
 	ck_assert_int_eq(s->measure[0].kind, PROBE_STREAM);
 	ck_assert(s->measure[0].rate_pps == 1000);
 	ck_assert(s->measure[0].for_ns == 0);
@@ -354,7 +354,7 @@ END_TEST
 START_TEST(durations_predicted)
 {
 	const struct scenario *s = scenario("scenarios/wisp-pair.yaml");
-	double want = 2 * 0.2e9 + 2 * 4 * 0.2e9 + 2 * 5 * 2 * 1.85e9 + 16e9 +
+	double want = 2 * 0.2e9 + 2 * 4 * 0.2e9 + 2 * 5 * 2 * 2.35e9 + 16e9 +
 		      4 * 0.2e9;
 	double got = spec_duration_ns(s);
 

@@ -55,35 +55,51 @@ says() {
 	return 1
 }
 
-# leftovers [RUN_ID]: what runs left on this machine, one a line
+# foreign: a pattern of the run ids of live runs that are not this test's
+foreign() {
+	ids=
+	for d in /run/xlatsim/*/; do
+		[ -f "$d/lock" ] || continue
+		grep -qF "$tmp" "$d/lock" 2>/dev/null ||
+			ids="$ids|xs-$(basename "$d")-|/xlatsim/$(basename "$d")\$"
+	done
+	echo "${ids#|}"
+}
+
+# leftovers: what runs left on this machine, one a line; live runs of others
+# (another test, a person) are none of our business
 leftovers() {
-	ip netns list 2>/dev/null | grep "^xs-${1:-}"
-	grep "/run/netns/xs-${1:-}" /proc/self/mountinfo
-	ls -d /run/xlatsim/${1:-?}* 2>/dev/null
+	others=$(foreign)
+	{
+		ip netns list 2>/dev/null | grep "^xs-"
+		grep "/run/netns/xs-" /proc/self/mountinfo
+		ls -d /run/xlatsim/????
+		grep -F "$tmp" /proc/self/mountinfo
+	} 2>/dev/null | grep -Ev "${others:-^$}"
 	ip -o link show type tun 2>/dev/null
 	true
 }
 
-# descendants: processes that xlatsim started and that still live
+# descendants: processes of this test's runs that still live
 descendants() {
+	others=$(foreign)
+	own=$(readlink /proc/self/ns/net)
 	for p in /proc/[0-9]*; do
-		exe=$(readlink "$p/exe" 2>/dev/null) || continue
-		case $exe in
-		"$BUILD"/xlatsim | "$BUILD"/xlatd) echo "${p#/proc/} $exe" ;;
-		esac
 		ns=$(readlink "$p/ns/net" 2>/dev/null) || continue
-		[ "$ns" = "$(readlink /proc/self/ns/net)" ] && continue
-		case $exe in
-		*/named | */zebra | */ospfd | */ospf6d | */iperf3)
-			echo "${p#/proc/} $exe" ;;
+		[ "$ns" = "$own" ] && continue
+		exe=$(readlink "$p/exe" 2>/dev/null) || continue
+		name=$(ip netns identify "${p#/proc/}" 2>/dev/null)
+		case $exe@$name in
+		"$BUILD"/*) echo "${p#/proc/} $exe $name" ;;
+		*@xs-*) echo "${p#/proc/} $exe $name" ;;
 		esac
-	done
+	done | grep -Ev "${others:-^$}"
 }
 
-# nothing_left [RUN_ID]: the kernel may take a moment to end killed processes
+# nothing_left: the kernel may take a moment to end killed processes
 nothing_left() {
 	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-		left=$(leftovers ${1:-}; descendants)
+		left=$(leftovers; descendants)
 		[ -z "$left" ] && return 0
 		sleep 0.1
 	done
