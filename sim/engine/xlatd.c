@@ -13,7 +13,8 @@
  * them. One that lost a side would still attract traffic from the other and
  * drop it: sessions that moved to the second PLAT would have their answers sent
  * to the first. Operators make the same check with a script beside the engine;
- * `track: false` in the topology leaves it out.
+ * `track: false` in the topology leaves it out, but for the first time: ospfd
+ * 8.4 overlooks a device that gets its address while ospfd starts.
  */
 #include <errno.h>
 #include <limits.h>
@@ -43,6 +44,7 @@ struct xlatd {
 	struct side sides[2];
 	size_t n_sides;
 	bool announced;
+	bool released; /* its sides no longer count: track is false */
 };
 
 static bool is_plat(const struct engine *en)
@@ -171,7 +173,7 @@ static int open_state(struct engine *en, struct err *e)
 		return -EIO;
 	if (!is_plat(en))
 		return 0;
-	for (size_t i = 0; i < p->n_links && p->topology->routing.track; i++) {
+	for (size_t i = 0; i < p->n_links; i++) {
 		add_side(x, &p->links[i].a, &p->links[i].b);
 		add_side(x, &p->links[i].b, &p->links[i].a);
 	}
@@ -247,6 +249,8 @@ static bool is_of_use(struct xlatd *x)
 {
 	if (!x->en->serving)
 		return false;
+	if (x->released)
+		return true;
 	for (size_t i = 0; i < x->n_sides; i++)
 		if (!nlroute_leads(x->routes, &x->sides[i].router,
 				   x->sides[i].len, x->sides[i].dev))
@@ -267,9 +271,11 @@ static void on_routes(void *arg)
 	if (wanted == x->announced)
 		return;
 	ret = set_plat_routes(x, wanted, &e);
-	if (!ret)
+	if (!ret) {
 		x->announced = wanted;
-	else if (ret != -ENODEV && !x->en->fault[0]) /* it is just ending */
+		x->released =
+			!world_plan(x->en->world)->topology->routing.track;
+	} else if (ret != -ENODEV && !x->en->fault[0]) /* it is just ending */
 		snprintf(x->en->fault, sizeof(x->en->fault),
 			 "cannot announce its pools: %.100s", e.text);
 }
