@@ -7,7 +7,8 @@
  *   /sys	fresh, so that /sys/class/net is the node's
  *   /run	an empty tmpfs, so that pid files, sockets of FRR, BIND and the
  *		like are its own; the result directory and xlatsim's own
- *		directory are put back when they lie below /run
+ *		directory are put back when they lie below it
+ *   /var/tmp	likewise: FRR keeps crash logs there
  *   /etc/{resolv.conf,hosts,hostname,nsswitch.conf}
  *		the files of RESULT/nodes/NODE/etc, mounted over the host's
  *
@@ -92,7 +93,7 @@ int mounts_write_etc(const struct node *n, const char *resolv_conf,
 
 struct keep {
 	char path[PATH_MAX];
-	int fd; /* -1: not below /run */
+	int fd; /* -1: not below a private directory */
 };
 
 static int keep_open(struct keep *k, const char *path, struct err *e)
@@ -100,7 +101,8 @@ static int keep_open(struct keep *k, const char *path, struct err *e)
 	k->fd = -1;
 	if (!realpath(path, k->path))
 		return err_set(e, errno, "%s: %s", path, strerror(errno));
-	if (strncmp(k->path, "/run/", 5) != 0)
+	if (strncmp(k->path, "/run/", 5) != 0 &&
+	    strncmp(k->path, "/var/tmp/", 9) != 0)
 		return 0;
 	k->fd = open_tree(AT_FDCWD, k->path,
 			  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
@@ -137,7 +139,7 @@ static int program_dir(char path[PATH_MAX], struct err *e)
 	return 0;
 }
 
-/* ---- /run ------------------------------------------------------------------
+/* ---- /run and /var/tmp -----------------------------------------------------
  */
 
 static int make_dir(const char *path, mode_t mode, const char *owner,
@@ -151,7 +153,7 @@ static int make_dir(const char *path, mode_t mode, const char *owner,
 	return 0;
 }
 
-static int mount_run(const struct node *n, struct err *e)
+static int mount_private(const struct node *n, struct err *e)
 {
 	char program[PATH_MAX];
 	struct keep result, own;
@@ -165,6 +167,9 @@ static int mount_run(const struct node *n, struct err *e)
 		return ret;
 	if (mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755"))
 		return err_set(e, errno, "/run: %s", strerror(errno));
+	if (mount("tmpfs", "/var/tmp", "tmpfs", MS_NOSUID | MS_NODEV,
+		  "mode=1777"))
+		return err_set(e, errno, "/var/tmp: %s", strerror(errno));
 	ret = make_dir("/run/frr", 0775, "frr", e);
 	if (!ret)
 		ret = make_dir("/run/named", 0775, "bind", e);
@@ -292,7 +297,7 @@ int mounts_setup(const struct node *n, struct err *e)
 	if (umount2(NETNS_DIR, MNT_DETACH))
 		return err_set(e, errno, NETNS_DIR ": umount: %s",
 			       strerror(errno));
-	ret = mount_run(n, e);
+	ret = mount_private(n, e);
 	if (ret)
 		return ret;
 	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC,
