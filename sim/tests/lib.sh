@@ -98,7 +98,7 @@ descendants() {
 
 # nothing_left: the kernel may take a moment to end killed processes
 nothing_left() {
-	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+	for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 		left=$(leftovers; descendants)
 		[ -z "$left" ] && return 0
 		sleep 0.1

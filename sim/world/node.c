@@ -111,16 +111,6 @@ static void __attribute__((noreturn)) supervise(int life_fd)
 	}
 }
 
-static void reset_signals(void)
-{
-	sigset_t none;
-
-	for (int sig = 1; sig < NSIG; sig++)
-		signal(sig, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 /* Keep @a and @b as descriptors 3 and 4, /dev/null as 0 to 2, nothing else. */
 static int keep_only(int a, int b)
 {
@@ -161,7 +151,7 @@ supervisor_main(const struct node *n, int ready_fd)
 	close(n->w->lock_fd);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NAME, n->name);
-	reset_signals();
+	child_reset_signals();
 	setsid();
 	r.code = supervisor_setup(n, &r.e);
 	if (keep_only(n->w->life[0], ready_fd) ||

@@ -198,19 +198,21 @@ static void close_outputs(struct start *st)
 		close(st->out_fd);
 }
 
-static void child_signals(void)
+/* glibc's signal() refuses its own two, 32 and 33; some shells ignore them. */
+void child_reset_signals(void)
 {
+	static const unsigned long deflt[4]; /* the kernel's sigaction, zero */
 	sigset_t none;
 
 	for (int sig = 1; sig < NSIG; sig++)
-		signal(sig, SIG_DFL);
+		syscall(SYS_rt_sigaction, sig, deflt, NULL, NSIG / 8);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 static int child_setup(const struct start *st)
 {
-	child_signals();
+	child_reset_signals();
 	setsid();
 	if (st->n) {
 		if (setns(st->n->pidfd,

@@ -55,7 +55,8 @@ const struct plan *world_plan(const struct world *w);
 struct loop *world_loop(const struct world *w);
 uint64_t world_seed(const struct world *w);
 /* world_node_dir - RESULT/nodes/NODE: configuration and logs of its daemons.
- * Inside the node /run and /var/tmp are private and /etc/resolv.conf its own. */
+ * Inside the node /run and /var/tmp are private and /etc/resolv.conf its own.
+ */
 const char *world_node_dir(const struct world *w, int node);
 
 /* ---- processes ---------------------------------------------------------- */

@@ -89,6 +89,10 @@ void node_teardown(struct node *n);
 int node_start(struct node *n, struct err *e); /* a supervisor */
 bool node_running(const struct node *n);
 int node_signal_all(struct node *n, int sig, struct err *e);
+
+/* child_reset_signals - in a new child: no handler, nothing ignored or blocked
+ */
+void child_reset_signals(void);
 int node_put_sysctl(struct node *n, const char *key, const char *value,
 		    struct err *e);
 /* wait_pidfd - until the process has ended; false at @deadline. */
