@@ -60,6 +60,7 @@ static pcap_t *open_iface(const char *iface, char *why)
 	pcap_set_snaplen(p, SNAPLEN);
 	pcap_set_promisc(p, 1);
 	pcap_set_timeout(p, TIMEOUT_MS);
+	pcap_set_immediate_mode(p, 1); /* nothing is held back at the end */
 	pcap_set_buffer_size(p, BUFFER);
 	pcap_set_tstamp_precision(p, PCAP_TSTAMP_PRECISION_NANO);
 	ret = pcap_activate(p);
