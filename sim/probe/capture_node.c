@@ -108,7 +108,9 @@ static int run(const char *iface)
 	} while (ret >= 0 && !over);
 	/* what the kernel holds already belongs to the capture */
 	if (over && !pcap_setnonblock(taking, 1, NULL))
-		pcap_dispatch(taking, -1, take, (u_char *)&sink);
+		while (pcap_dispatch(taking, -1, take, (u_char *)&sink) ==
+		       PCAP_ERROR_BREAK)
+			; /* the signal came between two calls */
 	pcap_stats(taking, &stat);
 	j = json_pack("{s:s, s:I, s:I}", "iface", iface, "packets",
 		      (json_int_t)sink.packets, "dropped",
