@@ -119,7 +119,7 @@ static void note_reply(struct pinger *g, uint16_t seq, int64_t when)
 
 static void receive_replies(struct pinger *g)
 {
-	uint8_t data[64];
+	uint8_t data[64] = {0};
 	char control[256];
 
 	for (;;) {
@@ -163,7 +163,7 @@ static void note_icmp_error(struct pinger *g, struct cmsghdr *c)
 
 static void receive_errors(struct pinger *g)
 {
-	uint8_t data[64];
+	uint8_t data[64] = {0};
 	char control[512];
 
 	for (;;) {
@@ -305,8 +305,8 @@ int probe_ping_main(int argc, char **argv)
 	g.rtt_ns = calloc((size_t)g.count, sizeof(*g.rtt_ns));
 	g.packet = calloc(1, (size_t)g.size + 8);
 	if (!g.sent_ns || !g.rtt_ns || !g.packet)
-		return 1;
-	if (!find_address(&g, to, family) && !open_socket(&g))
+		snprintf(g.error, sizeof(g.error), "out of memory");
+	else if (!find_address(&g, to, family) && !open_socket(&g))
 		ping(&g);
 	j = describe(&g);
 	ret = json_dumpf(j, stdout, JSON_INDENT(1)) || fflush(stdout);

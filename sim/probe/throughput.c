@@ -31,7 +31,7 @@ static double judge(struct probe *p, struct transfer *t, double *retransmits)
 {
 	struct rounds *r = p->priv;
 	const char *which = r->engine ? "translated" : "native";
-	struct transfer_score s;
+	struct transfer_score s = {.retransmits = NAN};
 	json_t *client, *server;
 	double rate = NAN;
 

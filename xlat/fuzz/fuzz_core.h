@@ -79,7 +79,8 @@ static inline void fuzz_fragments(struct xlat_out *out, int dir)
 			break;
 		assert(room_consistent(&r));
 		fuzz_check_packet(&r.pkt, dir);
-		assert(++n < 10000);
+		n++;
+		assert(n < 10000);
 		room_fini(&r);
 	}
 	room_fini(&r);
