@@ -349,8 +349,9 @@ bool config_same_shape(const struct config *now, const struct config *next,
 			? "tun"
 		: !same_text(now->control, next->control) ? "control"
 		: now->seed != next->seed		  ? "seed"
-		: plat && memcmp(&now->pref64, &next->pref64,
-				 sizeof(now->pref64))
+		: plat && (now->pref64.len != next->pref64.len ||
+			   memcmp(&now->pref64.addr, &next->pref64.addr,
+				  sizeof(now->pref64.addr)))
 			? "pool6"
 		: !same_pool4(now, next)		      ? "pool4"
 		: !same_statics(now, next)		      ? "static"

@@ -58,7 +58,8 @@ static long ring_get(struct ring *r, void *data, struct pkt_gso *gso)
 
 static void ring_free(struct ring *r)
 {
-	for (; r->used; r->used--, r->first = (r->first + 1) % r->size)
+	for (; r->slots && r->used;
+	     r->used--, r->first = (r->first + 1) % r->size)
 		free(r->slots[r->first].data);
 	free(r->slots);
 }
