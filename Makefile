@@ -172,7 +172,7 @@ lint: deps
 	@cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr \
 		--enable=warning,portability -j $(JOBS) -D_GNU_SOURCE \
 		--suppress=unknownMacro xlat/*/ sim/ && echo "cppcheck: ok"
-	@clang-tidy --quiet $(filter %.c,$(filter-out xlat/fuzz/%,$(SOURCES))) -- -std=gnu17 -D_GNU_SOURCE \
+	@clang-tidy --quiet $(filter-out xlat/fuzz/% sim/fuzz/% xlat/tests/% sim/tests/%,$(filter %.c,$(SOURCES))) -- -std=gnu17 -D_GNU_SOURCE \
 		-DXLATSIM_VERSION='"$(VERSION)"' $(PKG_CFLAGS) && echo "clang-tidy: ok"
 
 # FUZZ_SECONDS each; a crash is written to the current folder.

@@ -262,7 +262,7 @@ static void unknown_key(const struct ypair *p, const char *what,
 	const char *keys[WORDS_MAX + 1] = {NULL};
 	char kind[128];
 
-	for (size_t i = 0; fields[i].key && i < WORDS_MAX; i++)
+	for (size_t i = 0; i < WORDS_MAX && fields[i].key; i++)
 		keys[i] = fields[i].key;
 	snprintf(kind, sizeof(kind), "key in %s:", what);
 	yaml_unknown(d, p->key_pos, kind, p->key, keys);
