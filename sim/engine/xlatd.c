@@ -185,8 +185,16 @@ static int xlatd_configure(struct engine *en, struct err *e)
 	char *text = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
+	const char *attach = plan_attach(world_plan(en->world), en->daemon);
 	int ret;
 
+	if (attach && strcmp(attach, "tun") != 0) {
+		if (f)
+			fclose(f);
+		free(text);
+		return err_set(e, ENOTSUP, "xlatd cannot be attached by %s yet",
+			       attach);
+	}
 	if (f && is_plat(en))
 		put_plat(f, en);
 	else if (f)

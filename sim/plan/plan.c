@@ -73,6 +73,17 @@ int plan_find_daemon(const struct plan *p, int node, enum daemon_role role)
 	return -1;
 }
 
+const char *plan_attach(const struct plan *p, const struct plan_daemon *d)
+{
+	const struct plan_node *n = &p->nodes[d->node];
+
+	if (d->role == DAEMON_PLAT && n->plat)
+		return n->plat->attach;
+	if (d->role == DAEMON_CLAT && n->tower)
+		return n->tower->homes.attach;
+	return NULL;
+}
+
 const char *plan_role_word(enum daemon_role role)
 {
 	switch (role) {

@@ -159,6 +159,8 @@ const struct plan_iface *plan_find_iface(const struct plan *p, const char *node,
 					 const char *iface);
 /* plan_find_daemon - index of the daemon of @role at @node, or -1. */
 int plan_find_daemon(const struct plan *p, int node, enum daemon_role role);
+/* plan_attach - what the topology says of how it is attached, or NULL. */
+const char *plan_attach(const struct plan *p, const struct plan_daemon *d);
 /* plan_role_word - "clat", "plat", "dns64", "routing", ... */
 const char *plan_role_word(enum daemon_role role);
 

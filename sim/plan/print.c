@@ -143,8 +143,12 @@ static void put_loop(struct text *t, const struct plan_node *n)
 static void put_daemon(struct text *t, const struct plan *p,
 		       const struct plan_daemon *d)
 {
+	const char *attach = plan_attach(p, d);
+
 	put(t, "%s as %s at %s", d->engine, plan_role_word(d->role),
 	    p->nodes[d->node].name);
+	if (attach)
+		put(t, ", attached by %s", attach);
 }
 
 static void put_link(struct text *t, const struct plan_link *l)

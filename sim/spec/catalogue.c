@@ -2,6 +2,8 @@
 /* What each probe yields, and the words of the grammar. */
 #include "spec_internal.h"
 
+#include <string.h>
+
 const char *const probe_words[] = {"dns",	 "ping",   "iperf3",
 				   "throughput", "stream", NULL};
 
@@ -125,4 +127,20 @@ const struct metric_def *spec_metrics(enum probe_kind kind)
 const char *spec_probe_word(enum probe_kind kind)
 {
 	return probe_words[kind];
+}
+
+/* ---- how engines can be attached; the default first -----------------------
+ */
+
+static const char *const xlatd_attach[] = {"tun", "packet", "packet-vnet",
+					   NULL};
+static const char *const jool_attach[] = {"vnet", "lossy-merge", NULL};
+
+const char *const *spec_attach_words(const char *engine)
+{
+	if (!strcmp(engine, "xlatd"))
+		return xlatd_attach;
+	if (!strcmp(engine, "jool"))
+		return jool_attach;
+	return NULL;
 }

@@ -73,6 +73,7 @@ struct plat_spec {
 	struct pos pos;
 	const char *name;
 	const char *engine; /* "xlatd", ... */
+	const char *attach; /* how; NULL: the engine's default */
 	int64_t ospf_cost;  /* 1..65535 */
 	const char *host;   /* machine of the cluster; NULL: none named */
 };
@@ -89,6 +90,7 @@ struct homes_spec {
 	struct pos pos;
 	int64_t count;
 	const char *clat;     /* "xlatd", ... */
+	const char *attach;   /* how; NULL: the engine's default */
 	double plan_down_bps; /* 0: as fast as it goes */
 	double plan_up_bps;
 };
@@ -272,6 +274,9 @@ const struct metric_def *spec_metrics(enum probe_kind kind);
 extern const struct metric_def spec_await_metrics[];
 /* spec_testbed_metrics - of the measure called `testbed`, in every run. */
 extern const struct metric_def spec_testbed_metrics[];
+/* spec_attach_words - ways to attach @engine, its default first; ends with
+ * NULL. NULL: the engine has only one. */
+const char *const *spec_attach_words(const char *engine);
 /* spec_probe_word - "dns", "ping", ... */
 const char *spec_probe_word(enum probe_kind kind);
 

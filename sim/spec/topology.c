@@ -52,6 +52,7 @@ const struct yfield prefix_fields[] = {
 
 const struct yfield plat_fields[] = {
 	NEEDED("engine", YF_STRING, struct plat_spec, engine),
+	FIELD("attach", YF_STRING, struct plat_spec, attach),
 	RANGED("ospf-cost", YF_INT, struct plat_spec, ospf_cost, UNIT_NONE, 1,
 	       65535),
 	FIELD("host", YF_STRING, struct plat_spec, host),
@@ -107,6 +108,7 @@ const struct yfield homes_fields[] = {
 	RANGED("count", YF_INT, struct raw_homes, spec.count, UNIT_NONE, 1,
 	       HOMES_MAX),
 	NEEDED("clat", YF_STRING, struct raw_homes, spec.clat),
+	FIELD("attach", YF_STRING, struct raw_homes, spec.attach),
 	FIELD("plan", YF_NODE, struct raw_homes, plan),
 	{0},
 };

@@ -187,6 +187,50 @@ static void check_dns64(const struct checker *c)
 	}
 }
 
+/* ---- engines ------------------------------------------------------------ */
+
+static void check_attach(const struct checker *c, const struct ynode *m,
+			 const char *engine, const char *attach)
+{
+	const char *const *words = engine ? spec_attach_words(engine) : NULL;
+
+	if (!attach || !engine)
+		return;
+	if (!words) {
+		diags_add(c->r->d, place_of(c, m, "attach"),
+			  "engine %s is attached in one way only; leave "
+			  "`attach` out",
+			  engine);
+		return;
+	}
+	for (size_t i = 0; words[i]; i++)
+		if (!strcmp(words[i], attach))
+			return;
+	yaml_unknown(c->r->d, place_of(c, m, "attach"),
+		     arena_printf(c->r->a, "attachment of engine %s", engine),
+		     attach, words);
+}
+
+static void check_engines(const struct checker *c)
+{
+	const struct ynode *plats = yaml_get(c->root, "plats");
+	const struct ynode *towers = yaml_get(c->root, "towers");
+
+	for (size_t i = 0; i < c->t->n_plats; i++) {
+		const struct plat_spec *v = &c->t->plats[i];
+
+		check_attach(c, yaml_get(plats, v->name), v->engine, v->attach);
+	}
+	for (size_t i = 0; i < c->t->n_towers; i++) {
+		const struct tower_spec *v = &c->t->towers[i];
+		const struct ynode *n = yaml_get(towers, v->name);
+
+		if (v->homes.attach)
+			check_attach(c, yaml_get(n, "homes"), v->homes.clat,
+				     v->homes.attach);
+	}
+}
+
 /* ---- routing ------------------------------------------------------------ */
 
 static void check_whole(const struct checker *c, const struct ynode *routing,
@@ -309,6 +353,7 @@ void topology_check(struct spec_reader *r, const struct topology *t,
 	check_names(&c);
 	check_dns64(&c);
 	check_routing(&c);
+	check_engines(&c);
 	for (size_t i = 0; prefixes_good && i < t->internet.n_names; i++)
 		check_server(&c, &t->internet.names[i]);
 	for (size_t i = 0; i < t->n_links; i++)
