@@ -36,7 +36,7 @@ spec_SRCS := catalogue names kinds profile topology topology_check measure \
 plan_SRCS := addrplan links nodes plan print routes steps
 world_SRCS := world names node mounts proc netlink link addr route verify \
 	offload tbf watch clean
-engine_SRCS := engine start util ask nlroute relay bind9 bind9_auth bind9_dns64 \
+engine_SRCS := engine start util ask nlroute announce relay bind9 bind9_auth bind9_dns64 \
 	frr xlatd
 relay_SRCS := relay config control path port pool impair segment hist
 probe_SRCS := capture capture_node dns dns_msg dns_node iperf3 node_args ping \

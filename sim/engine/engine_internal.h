@@ -92,6 +92,13 @@ void nlroute_close(struct nlroute *nr);
 int nlroute_set(struct nlroute *nr, bool add, const struct addr *dst,
 		uint8_t len, const char *dev, uint32_t mtu, struct err *e);
 /*
+ * nlroute_set_via - the same, by way of @via: NULL, or an IPv6 address out of
+ * @dev, also for an IPv4 destination (RFC 5549).
+ */
+int nlroute_set_via(struct nlroute *nr, bool add, const struct addr *dst,
+		    uint8_t len, const struct addr *via, const char *dev,
+		    uint32_t mtu, struct err *e);
+/*
  * nlroute_attach - give interface @dev an address that makes @net its own
  * network, without taking any address of it: for OSPF, which announces at
  * once what is attached. Routes to @net are for nlroute_set.
@@ -104,6 +111,22 @@ bool nlroute_leads(struct nlroute *nr, const struct addr *dst, uint8_t len,
 /* nlroute_watch - call @fn after changes of routes in that node. */
 int nlroute_watch(struct nlroute *nr, void (*fn)(void *arg), void *arg,
 		  struct err *e);
+
+/* ---- announce.c: what a PLAT tells the routers around it ------------------
+ */
+
+struct announce;
+
+/*
+ * announce_open - for PLAT @en, whose device is ENGINE_PLAT_TUN.
+ * @via: the translator's address beyond that device; NULL: it is the device
+ * @mtu4: of the route to pool4; 0: the device's
+ */
+struct announce *announce_open(struct engine *en, const struct in6_addr *via,
+			       uint32_t mtu4, struct err *e);
+void announce_close(struct announce *a);
+/* announce_update - the engine began to serve, or is started anew. */
+void announce_update(struct announce *a);
 
 /* ---- ask.c: what a subscriber would try ------------------------------------
  */

@@ -110,16 +110,31 @@ static unsigned int index_of(struct nlroute *nr, const char *dev)
 								      : l.index;
 }
 
+/* An IPv4 route by way of an IPv6 address names the family (RTA_VIA). */
+static int put_via(struct nl_msg *m, const struct addr *dst,
+		   const struct addr *via)
+{
+	uint8_t other[2 + 16]; /* struct rtvia */
+	const uint16_t family = AF_INET6;
+
+	if (via->family == dst->family)
+		return nla_put(m, RTA_GATEWAY, addr_size(via), &via->v6);
+	memcpy(other, &family, 2);
+	memcpy(other + 2, &via->v6, 16);
+	return nla_put(m, RTA_VIA, sizeof(other), other);
+}
+
 static struct nl_msg *route_msg(bool add, const struct addr *dst, uint8_t len,
-				unsigned int ifindex, uint32_t mtu)
+				const struct addr *via, unsigned int ifindex,
+				uint32_t mtu)
 {
 	struct rtmsg head = {
 		.rtm_family = (uint8_t)dst->family,
 		.rtm_dst_len = len,
 		.rtm_table = RT_TABLE_MAIN,
 		.rtm_protocol = RTPROT_STATIC,
-		.rtm_scope = dst->family == AF_INET6 ? RT_SCOPE_UNIVERSE
-						     : RT_SCOPE_LINK,
+		.rtm_scope = dst->family == AF_INET6 || via ? RT_SCOPE_UNIVERSE
+							    : RT_SCOPE_LINK,
 		.rtm_type = RTN_UNICAST,
 	};
 	struct nl_msg *m = nlmsg_alloc_simple(
@@ -130,7 +145,7 @@ static struct nl_msg *route_msg(bool add, const struct addr *dst, uint8_t len,
 
 	if (!m || nlmsg_append(m, &head, sizeof(head), NLMSG_ALIGNTO) ||
 	    (len && nla_put(m, RTA_DST, addr_size(dst), &dst->v6)) ||
-	    nla_put_u32(m, RTA_OIF, ifindex))
+	    nla_put_u32(m, RTA_OIF, ifindex) || (via && put_via(m, dst, via)))
 		goto failed;
 	/* ahead of the same network learnt by OSPF, with the first packet */
 	if (add && dst->family == AF_INET6 && nla_put_u32(m, RTA_PRIORITY, 1))
@@ -150,6 +165,13 @@ failed:
 int nlroute_set(struct nlroute *nr, bool add, const struct addr *dst,
 		uint8_t len, const char *dev, uint32_t mtu, struct err *e)
 {
+	return nlroute_set_via(nr, add, dst, len, NULL, dev, mtu, e);
+}
+
+int nlroute_set_via(struct nlroute *nr, bool add, const struct addr *dst,
+		    uint8_t len, const struct addr *via, const char *dev,
+		    uint32_t mtu, struct err *e)
+{
 	unsigned int ifindex = index_of(nr, dev);
 	const char *node = world_plan(nr->world)->nodes[nr->node].name;
 	char text[ADDR_TEXT_LEN];
@@ -160,7 +182,7 @@ int nlroute_set(struct nlroute *nr, bool add, const struct addr *dst,
 		return add ? err_set(e, ENODEV, "node %s has no interface %s",
 				     node, dev)
 			   : 0;
-	m = route_msg(add, dst, len, ifindex, mtu);
+	m = route_msg(add, dst, len, via, ifindex, mtu);
 	if (!m)
 		return err_set(e, ENOMEM, "out of memory");
 	ret = nl_send_sync(nr->sk, m); /* frees it */

@@ -5,16 +5,7 @@
  * xlatd as CLAT and as PLAT. Its TUN device and the routes into it belong to
  * the process: both vanish when it ends, however it ends, and the PLAT's
  * prefixes with them from OSPF. When it listens again, its routes come back
- * from a step (see util.c).
- *
- * A PLAT announces pool6 (by having a route for it, which FRR redistributes)
- * and pool4 (by being attached to it) only while it can do its work: its engine
- * serves, and OSPF reaches the access router and the border over the links to
- * them. One that lost a side would still attract traffic from the other and
- * drop it: sessions that moved to the second PLAT would have their answers sent
- * to the first. Operators make the same check with a script beside the engine;
- * `track: false` in the topology leaves it out, but for the first time: ospfd
- * 8.4 overlooks a device that gets its address while ospfd starts.
+ * from a step (see util.c and announce.c).
  */
 #include <errno.h>
 #include <limits.h>
@@ -31,20 +22,9 @@
 /* IPv4 grows by 20 bytes: what fits into 1500 bytes of IPv6 (RFC 7915 6). */
 #define MTU4 1480
 
-/* What must be reachable, and over which link, for a PLAT to be of use. */
-struct side {
-	struct addr router;
-	uint8_t len;
-	const char *dev;
-};
-
 struct xlatd {
-	struct engine *en;
-	struct nlroute *routes;
-	struct side sides[2];
-	size_t n_sides;
-	bool announced;
-	bool released; /* its sides no longer count: track is false */
+	struct nlroute *routes;	   /* of a CLAT */
+	struct announce *announce; /* of a PLAT */
 };
 
 static bool is_plat(const struct engine *en)
@@ -134,50 +114,18 @@ static void put_plat(FILE *f, const struct engine *en)
 		(unsigned long long)(world_seed(en->world) & INT32_MAX));
 }
 
-static void add_side(struct xlatd *x, const struct plan_iface *near,
-		     const struct plan_iface *far)
-{
-	const struct plan_node *n = &world_plan(x->en->world)->nodes[far->node];
-	struct side *s;
-
-	if (near->node != x->en->daemon->node || x->n_sides == 2)
-		return;
-	if (n->role != NODE_ACCESS && n->role != NODE_BORDER)
-		return;
-	s = &x->sides[x->n_sides++];
-	s->dev = near->name;
-	if (n->role == NODE_ACCESS) {
-		s->router.family = AF_INET6;
-		s->router.v6 = n->loop6;
-		s->len = 128;
-	} else {
-		s->router.family = AF_INET;
-		s->router.v4 = n->loop4;
-		s->len = 32;
-	}
-}
-
-static void on_routes(void *arg);
-
 static int open_state(struct engine *en, struct err *e)
 {
-	const struct plan *p = world_plan(en->world);
 	struct xlatd *x = calloc(1, sizeof(*x));
 
 	if (!x)
 		return err_set(e, ENOMEM, "out of memory");
 	en->state = x;
-	x->en = en;
-	x->routes = nlroute_open(en->world, en->daemon->node, e);
-	if (!x->routes)
-		return -EIO;
-	if (!is_plat(en))
-		return 0;
-	for (size_t i = 0; i < p->n_links; i++) {
-		add_side(x, &p->links[i].a, &p->links[i].b);
-		add_side(x, &p->links[i].b, &p->links[i].a);
-	}
-	return nlroute_watch(x->routes, on_routes, x, e);
+	if (is_plat(en))
+		x->announce = announce_open(en, NULL, MTU4, e);
+	else
+		x->routes = nlroute_open(en->world, en->daemon->node, e);
+	return x->routes || x->announce ? 0 : -EIO;
 }
 
 static int xlatd_configure(struct engine *en, struct err *e)
@@ -209,8 +157,10 @@ static void xlatd_fini(struct engine *en)
 {
 	struct xlatd *x = en->state;
 
-	if (x)
+	if (x) {
 		nlroute_close(x->routes);
+		announce_close(x->announce);
+	}
 	free(x);
 	en->state = NULL;
 }
@@ -228,64 +178,16 @@ static struct addr addr_of6(struct in6_addr a)
 	return (struct addr){.family = AF_INET6, .v6 = a};
 }
 
-static int set_plat_routes(struct xlatd *x, bool add, struct err *e)
+static int add_clat_routes(const struct engine *en, struct err *e)
 {
-	const struct topology *t = world_plan(x->en->world)->topology;
-	struct addr p6 = addr_of6(t->pool6.addr), p4 = addr_of4(t->pool4.addr);
-	int ret =
-		nlroute_set(x->routes, add, &p6, t->pool6.len, TUN_PLAT, 0, e);
-
-	if (!ret)
-		ret = nlroute_attach(x->routes, add, &t->pool4, TUN_PLAT, e);
-	return ret ? ret
-		   : nlroute_set(x->routes, add, &p4, t->pool4.len, TUN_PLAT,
-				 MTU4, e);
-}
-
-static int add_clat_routes(struct xlatd *x, struct err *e)
-{
-	const struct prefix6 *clat6 = &engine_node(x->en)->clat6;
+	struct xlatd *x = en->state;
+	const struct prefix6 *clat6 = &engine_node(en)->clat6;
 	struct addr p6 = addr_of6(clat6->addr);
 	struct addr all = addr_of4((struct in_addr){0});
 	int ret = nlroute_set(x->routes, true, &p6, clat6->len, TUN_CLAT, 0, e);
 
 	return ret ? ret
 		   : nlroute_set(x->routes, true, &all, 0, TUN_CLAT, MTU4, e);
-}
-
-static bool is_of_use(struct xlatd *x)
-{
-	if (!x->en->serving)
-		return false;
-	if (x->released)
-		return true;
-	for (size_t i = 0; i < x->n_sides; i++)
-		if (!nlroute_leads(x->routes, &x->sides[i].router,
-				   x->sides[i].len, x->sides[i].dev))
-			return false;
-	return true;
-}
-
-/* The routes of the node changed, or the engine came up. */
-static void on_routes(void *arg)
-{
-	struct xlatd *x = arg;
-	bool wanted = is_of_use(x);
-	struct err e;
-	int ret;
-
-	if (!x->en->serving)
-		x->announced = false; /* gone with the device */
-	if (wanted == x->announced)
-		return;
-	ret = set_plat_routes(x, wanted, &e);
-	if (!ret) {
-		x->announced = wanted;
-		x->released =
-			!world_plan(x->en->world)->topology->routing.track;
-	} else if (ret != -ENODEV && !x->en->fault[0]) /* it is just ending */
-		snprintf(x->en->fault, sizeof(x->en->fault),
-			 "cannot announce its pools: %.100s", e.text);
 }
 
 /* ---- life ------------------------------------------------------------------
@@ -302,8 +204,8 @@ static bool xlatd_step(struct engine *en)
 	close(fd);
 	if (is_plat(en)) {
 		en->serving = true;
-		on_routes(x);
-	} else if (add_clat_routes(x, &e)) {
+		announce_update(x->announce);
+	} else if (add_clat_routes(en, &e)) {
 		snprintf(en->fault, sizeof(en->fault), "%.150s", e.text);
 	}
 	return true;
@@ -321,7 +223,8 @@ static int xlatd_start(struct engine *en, struct err *e)
 
 	if (find_xlatd(path, sizeof(path)))
 		return err_set(e, ENOENT, "xlatd is not found");
-	x->announced = false;
+	if (is_plat(en))
+		announce_update(x->announce); /* nothing is, at present */
 	ret = engine_spawn(
 		en, argv, is_plat(en) ? "xlatd-plat.log" : "xlatd-clat.log", e);
 	return ret ? ret : engine_poll(en, xlatd_step, e);
