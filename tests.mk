@@ -35,7 +35,8 @@ XLAT_TESTS += check_core_hostile
 check_core_hostile_LIBS := core base
 XLAT_TESTS += check_core_property
 check_core_property_LIBS := core base
-XLAT_TESTS += check_core_addr check_core_misc
+XLAT_TESTS += check_core_addr check_core_map check_core_misc
+check_core_map_LIBS := core base
 check_core_addr_LIBS := core base
 check_core_misc_LIBS := core base
 

@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "csum.h"
+
 bool rfc6052_prefix_valid(const struct prefix6 *p)
 {
 	switch (p->len) {
@@ -72,6 +74,47 @@ bool rfc6052_decode(const struct prefix6 *p, const struct in6_addr *v6,
 		bytes[i] = v6->s6_addr[at];
 	}
 	memcpy(v4, bytes, 4);
+	return true;
+}
+
+/*
+ * Sums are of words in memory order: the one that is wanted is what is
+ * missing to the sum of @v4, and all of it is that modulo 0xffff.
+ */
+bool rfc6052_neutral(struct in6_addr *a, unsigned int word,
+		     const struct in_addr *v4, const struct prefix6 *pref64)
+{
+	uint8_t zero[2] = {0, 0};
+	uint16_t have, want;
+	uint64_t sum;
+
+	if (pref64 && pref64->len != 32 && pref64->len != 96)
+		return false;
+	if (word < 4 || word > 7)
+		return false;
+	memcpy(&a->s6_addr[word * 2], zero, 2);
+	sum = csum_add(0, a, 16);
+	if (pref64)
+		sum = csum_add(sum, &pref64->addr, 16);
+	have = csum_fold(sum);
+	want = v4 ? csum_fold(csum_add(0, v4, 4)) : 0;
+	want = csum_fold((uint64_t)want + (uint16_t)~have);
+	if (want == 0xffff)
+		want = 0;
+	memcpy(&a->s6_addr[word * 2], &want, 2);
+	return true;
+}
+
+bool rfc6052_neutral_clat(const struct prefix6 *from,
+			  const struct prefix6 *pref64, struct prefix6 *out)
+{
+	struct prefix6 p = {.addr = from->addr, .len = 96};
+
+	if (from->len < 64 || from->len > 80 || p.addr.s6_addr[8])
+		return false;
+	if (!rfc6052_neutral(&p.addr, 5, NULL, pref64))
+		return false;
+	*out = p;
 	return true;
 }
 

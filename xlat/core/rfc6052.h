@@ -32,6 +32,36 @@ bool rfc6052_decode(const struct prefix6 *p, const struct in6_addr *v6,
 		    struct in_addr *v4);
 
 /*
+ * rfc6052_neutral - make an address neutral to transport checksums.
+ * @a: changed in one 16-bit word only
+ * @word: which, 4 to 7: bits 64-79, 80-95, 96-111 or 112-127
+ * @v4: the IPv4 address that @a stands for; NULL: all zero, which makes the
+ *      first 96 bits of @a a neutral prefix for any embedded address
+ * @pref64: prefix of the other address of the packet; NULL: neutral itself
+ *
+ * Afterwards the one's complement sum of @a and of the prefix is that of
+ * @v4, so translating a packet between @a and an address in @pref64 leaves
+ * TCP and UDP checksums as they are. The word is never 0xffff.
+ *
+ * Returns false, @a untouched, when @pref64 has a length that moves embedded
+ * addresses off 16-bit boundaries (only /32 and /96 keep them).
+ * Context: pure. RFC 6296 sections 3.1 to 3.5, RFC 6052 section 4.1.
+ */
+bool rfc6052_neutral(struct in6_addr *a, unsigned int word,
+		     const struct in_addr *v4, const struct prefix6 *pref64);
+
+/*
+ * rfc6052_neutral_clat - a /96 for a CLAT inside a delegated prefix.
+ * @from: of length 64 to 80 (bits 64-71 zero); the /96 is @from, zeros, and
+ *        the word of bits 80-95 that makes it neutral with @pref64
+ *
+ * Returns false when @from has another length or @pref64 cannot be neutral.
+ * Context: pure. RFC 6877 section 6.3.
+ */
+bool rfc6052_neutral_clat(const struct prefix6 *from,
+			  const struct prefix6 *pref64, struct prefix6 *out);
+
+/*
  * addr4_is_global - false for what RFC 6052 section 3.1 keeps out of the
  * Well-Known Prefix: the special-purpose registry (RFC 6890) entries that are
  * not globally reachable, which include RFC 1918, 100.64/10, 192.0.0.0/24,

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* RFC 6052, RFC 7757 and the mappings of SIIT and CLAT. */
+/* RFC 6052 and RFC 7757: single addresses. */
 #include <check.h>
 #include <errno.h>
 
 #include "../base/rng.h"
 #include "../core/lpm.h"
-#include "core_testlib.h"
+#include "core_maplib.h"
 
 /* ---- RFC 6052 -------------------------------------------------------------
  */
@@ -252,35 +252,6 @@ END_TEST
 /* ---- RFC 7757 -------------------------------------------------------------
  */
 
-#define EAMS 8
-
-static struct eam_entry entries[EAMS];
-static struct lpm_node nodes4[EAM_NODES(EAMS)], nodes6[EAM_NODES(EAMS)];
-static struct addrmap m;
-
-static int add(struct eam_table *t, const char *p4, const char *p6)
-{
-	struct prefix4 a = ref_prefix4(p4);
-	struct prefix6 b = ref_prefix6(p6);
-
-	return eam_add(t, &a, &b);
-}
-
-/* Section 3.2 and appendix B: the example table of the RFC. */
-static void setup_eam(void)
-{
-	struct eam_table *t = &m.eam;
-
-	addrmap_init(&m, ADDRMAP_SIIT);
-	eam_init(t, entries, EAMS, nodes4, nodes6);
-	ck_assert(!add(t, "192.0.2.1/32", "2001:db8:aaaa::/128"));
-	ck_assert(!add(t, "192.0.2.2/32", "2001:db8:bbbb::b/128"));
-	ck_assert(!add(t, "192.0.2.16/28", "2001:db8:cccc::/124"));
-	ck_assert(!add(t, "192.0.2.128/26", "2001:db8:dddd::/64"));
-	ck_assert(!add(t, "192.0.2.192/29", "2001:db8:eeee:8::/62"));
-	ck_assert(!add(t, "192.0.2.224/31", "64:ff9b::/127"));
-}
-
 static const struct {
 	const char *v4, *v6;
 } eam_examples[] = {
@@ -393,199 +364,6 @@ START_TEST(eam_any_length)
 }
 END_TEST
 
-/* ---- addresses of packets --------------------------------------------------
- */
-
-static enum reason map46(const char *src, const char *dst, struct xlat_map *x)
-{
-	struct pkt_info info = {0};
-
-	info.outer.src.v4 = ref_in4(src);
-	info.outer.dst.v4 = ref_in4(dst);
-	return addrmap_46(&m, &info, x);
-}
-
-static enum reason map64(const char *src, const char *dst, struct xlat_map *x)
-{
-	struct pkt_info info = {.v6 = true};
-
-	info.outer.src.v6 = ref_in6(src);
-	info.outer.dst.v6 = ref_in6(dst);
-	return addrmap_64(&m, &info, x);
-}
-
-static void expect6(const struct in6_addr *got, const char *want)
-{
-	struct in6_addr a = ref_in6(want);
-
-	ck_assert(!memcmp(got, &a, 16));
-}
-
-static void expect4(struct in_addr got, const char *want)
-{
-	ck_assert_uint_eq(got.s_addr, ref_in4(want).s_addr);
-}
-
-/* RFC 7757 section 3.3: EAM first, the prefix for the rest. */
-START_TEST(siit_eam_before_prefix)
-{
-	struct xlat_map x;
-
-	m.has_pref64 = true;
-	m.pref64 = ref_prefix6("2001:db8:64::/96");
-	ck_assert(!map46("192.0.2.1", "203.0.113.5", &x));
-	expect6(&x.outer.src.v6, "2001:db8:aaaa::");
-	expect6(&x.outer.dst.v6, "2001:db8:64::203.0.113.5");
-	ck_assert(!x.outer.set_ports && !x.inner.set_ports);
-	ck_assert(!map64("2001:db8:64::203.0.113.5", "2001:db8:bbbb::b", &x));
-	expect4(x.outer.src.v4, "203.0.113.5");
-	expect4(x.outer.dst.v4, "192.0.2.2");
-}
-END_TEST
-
-START_TEST(siit_without_prefix)
-{
-	struct xlat_map x;
-
-	ck_assert_uint_eq(map46("192.0.2.1", "203.0.113.5", &x),
-			  REASON_NO_MAPPING_DESTINATION);
-	ck_assert_uint_eq(map46("203.0.113.5", "192.0.2.1", &x),
-			  REASON_NO_MAPPING_SOURCE);
-	ck_assert(!map46("192.0.2.2", "192.0.2.1", &x));
-}
-END_TEST
-
-/* RFC 6052 section 3.1. */
-START_TEST(wkp_and_private_addresses)
-{
-	struct xlat_map x;
-
-	addrmap_init(&m, ADDRMAP_SIIT);
-	m.has_pref64 = true;
-	m.pref64 = ref_prefix6("64:ff9b::/96");
-	ck_assert_uint_eq(map46("8.8.8.8", "10.0.0.1", &x),
-			  REASON_WKP_NON_GLOBAL);
-	ck_assert_uint_eq(map46("192.168.0.1", "8.8.8.8", &x),
-			  REASON_WKP_NON_GLOBAL);
-	ck_assert_uint_eq(map64("64:ff9b::8.8.8.8", "64:ff9b::10.0.0.1", &x),
-			  REASON_WKP_NON_GLOBAL);
-	ck_assert_uint_eq(map64("64:ff9b::10.0.0.1", "64:ff9b::8.8.8.8", &x),
-			  REASON_WKP_NON_GLOBAL);
-	ck_assert(!map46("8.8.4.4", "8.8.8.8", &x));
-	m.wkp_strict = false;
-	ck_assert(!map46("8.8.8.8", "10.0.0.1", &x));
-	m.wkp_strict = true;
-	m.pref64 = ref_prefix6("2001:db8:64::/96");
-	ck_assert(!map46("192.168.0.1", "10.0.0.1", &x));
-}
-END_TEST
-
-static void setup_clat(void)
-{
-	struct prefix4 lan = ref_prefix4("192.168.1.0/24");
-	struct prefix6 clat = ref_prefix6("2001:db8:c1a7::/96");
-
-	addrmap_init(&m, ADDRMAP_CLAT);
-	eam_init(&m.eam, entries, EAMS, nodes4, nodes6);
-	m.has_pref64 = true;
-	m.pref64 = ref_prefix6("64:ff9b::/96");
-	ck_assert_int_eq(addrmap_add_clat(&m, &lan, &clat), 0);
-}
-
-/* RFC 6877 section 6.3. */
-START_TEST(clat)
-{
-	struct xlat_map x;
-
-	setup_clat();
-	ck_assert(!map46("192.168.1.5", "8.8.8.8", &x));
-	expect6(&x.outer.src.v6, "2001:db8:c1a7::192.168.1.5");
-	expect6(&x.outer.dst.v6, "64:ff9b::8.8.8.8");
-	ck_assert(!map64("64:ff9b::8.8.8.8", "2001:db8:c1a7::192.168.1.5", &x));
-	expect4(x.outer.src.v4, "8.8.8.8");
-	expect4(x.outer.dst.v4, "192.168.1.5");
-	/* a foreign source; home as destination; a neighbour's IPv6 */
-	ck_assert_uint_eq(map46("192.168.2.5", "8.8.8.8", &x),
-			  REASON_NO_MAPPING_SOURCE);
-	ck_assert_uint_eq(map46("192.168.1.5", "192.168.1.6", &x),
-			  REASON_WKP_NON_GLOBAL);
-	ck_assert_uint_eq(map64("2001:db8:c1a7::192.168.1.9",
-				"2001:db8:c1a7::192.168.1.5", &x),
-			  REASON_NO_MAPPING_SOURCE);
-	ck_assert_uint_eq(
-		map64("64:ff9b::8.8.8.8", "2001:db8:c1a7::192.168.2.5", &x),
-		REASON_NO_MAPPING_DESTINATION);
-}
-END_TEST
-
-START_TEST(clat_prefix_length)
-{
-	struct prefix4 lan = ref_prefix4("192.168.1.0/24");
-	struct prefix6 p = ref_prefix6("2001:db8::/64");
-
-	setup_clat();
-	ck_assert_int_eq(addrmap_add_clat(&m, &lan, &p), -EINVAL);
-}
-END_TEST
-
-/* RFC 6791 and RFC 7600: routers without an IPv4 address. */
-START_TEST(icmp_error_sources)
-{
-	struct pkt_info info = {.v6 = true, .icmp_error = true};
-	struct xlat_map x;
-	struct in_addr first;
-
-	setup_clat();
-	info.outer.src.v6 = ref_in6("2001:db8::1");
-	info.outer.dst.v6 = ref_in6("2001:db8:c1a7::192.168.1.5");
-	info.inner.src.v6 = info.outer.dst.v6;
-	info.inner.dst.v6 = ref_in6("64:ff9b::8.8.8.8");
-	ck_assert(!addrmap_64(&m, &info, &x));
-	expect4(x.outer.src.v4, "192.0.0.8");
-	expect4(x.inner.src.v4, "192.168.1.5");
-	expect4(x.inner.dst.v4, "8.8.8.8");
-	m.pool6791 = ref_prefix4("198.51.100.0/24");
-	ck_assert(!addrmap_64(&m, &info, &x));
-	first = x.outer.src.v4;
-	ck_assert(prefix4_contains(&m.pool6791, first));
-	ck_assert(!addrmap_64(&m, &info, &x));
-	ck_assert_uint_eq(x.outer.src.v4.s_addr, first.s_addr);
-	/* an IPv4 form that must not be (RFC 6052 section 3.1) is no excuse */
-	info.outer.src.v6 = ref_in6("64:ff9b::10.0.0.1");
-	ck_assert_uint_eq(addrmap_64(&m, &info, &x), REASON_WKP_NON_GLOBAL);
-	/* not for sources that no router forwards */
-	info.outer.src.v6 = ref_in6("fe80::1");
-	ck_assert_uint_eq(addrmap_64(&m, &info, &x), REASON_ILLEGAL_SOURCE);
-	/* nor for what is no error */
-	info.icmp_error = false;
-	info.outer.src.v6 = ref_in6("2001:db8::1");
-	ck_assert_uint_eq(addrmap_64(&m, &info, &x), REASON_NO_MAPPING_SOURCE);
-}
-END_TEST
-
-START_TEST(pool_is_spread)
-{
-	struct pkt_info info = {.v6 = true, .icmp_error = true};
-	struct xlat_map x;
-	bool seen[256] = {false};
-	int i, distinct = 0;
-
-	setup_clat();
-	m.pool6791 = ref_prefix4("198.51.100.0/24");
-	info.outer.dst.v6 = ref_in6("2001:db8:c1a7::192.168.1.5");
-	info.inner.src.v6 = info.outer.dst.v6;
-	info.inner.dst.v6 = ref_in6("64:ff9b::8.8.8.8");
-	info.outer.src.v6 = ref_in6("2001:db8::");
-	for (i = 1; i < 256; i++) {
-		info.outer.src.v6.s6_addr[15] = (uint8_t)i;
-		ck_assert(!addrmap_64(&m, &info, &x));
-		distinct += !seen[ntohl(x.outer.src.v4.s_addr) & 255];
-		seen[ntohl(x.outer.src.v4.s_addr) & 255] = true;
-	}
-	ck_assert_int_gt(distinct, 128);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *s = suite_create("core_addr");
@@ -613,13 +391,6 @@ int main(void)
 	tcase_add_test(eam, eam_miss_and_ignored_bits);
 	tcase_add_test(eam, eam_bad);
 	tcase_add_loop_test(eam, eam_any_length, 0, 33);
-	tcase_add_test(eam, siit_eam_before_prefix);
-	tcase_add_test(eam, siit_without_prefix);
-	tcase_add_test(eam, wkp_and_private_addresses);
-	tcase_add_test(eam, clat);
-	tcase_add_test(eam, clat_prefix_length);
-	tcase_add_test(eam, icmp_error_sources);
-	tcase_add_test(eam, pool_is_spread);
 	suite_add_tcase(s, eam);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);
