@@ -35,7 +35,7 @@ spec_SRCS := catalogue names kinds profile topology topology_check measure \
 	events expect scenario
 plan_SRCS := addrplan links nodes plan print routes steps
 world_SRCS := world names node mounts proc netlink link addr route verify \
-	offload tbf watch clean
+	offload tbf hole watch clean
 engine_SRCS := engine start util ask nlroute announce relay bind9 bind9_auth bind9_dns64 \
 	frr xlatd
 relay_SRCS := relay config control path port pool impair segment hist

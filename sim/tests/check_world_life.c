@@ -242,6 +242,71 @@ START_TEST(test_link_down_up)
 }
 END_TEST
 
+static uint64_t tx_pkts(int node, const char *iface)
+{
+	struct iface_stats s;
+	struct err e = {""};
+
+	ck_assert_msg(!world_iface_stats(f.world, node, iface, &s, &e), "%s",
+		      e.text);
+	return s.tx_pkts;
+}
+
+static void hole(int link, bool down, bool up)
+{
+	struct err e = {""};
+
+	/* twice: the same again is no error */
+	for (int i = 0; i < 2; i++)
+		ck_assert_msg(!world_link_hole(f.world, link, down, up, &e),
+			      "%s", e.text);
+}
+
+/* Carrier stays, nothing passes; what goes the other way arrives. */
+START_TEST(test_black_hole)
+{
+	uint64_t sent;
+	char *text;
+
+	ck_assert(fixture_reaches(&f, LEFT, MID, "192.0.2.2", 5000));
+	hole(LEFT_MID, true, true);
+	text = OUTPUT(&f, LEFT, "ip", "-o", "link", "show", "mid");
+	assert_has(text, "LOWER_UP");
+	free(text);
+	sent = tx_pkts(LEFT, "mid");
+	ck_assert(!fixture_reaches(&f, LEFT, MID, "192.0.2.2", 50));
+	ck_assert(!fixture_reaches(&f, LEFT, MID, "2001:db8:1::2", 50));
+	ck_assert_uint_gt(tx_pkts(LEFT, "mid"), sent);
+	/* only down: towards left, the end that is nearer to the homes */
+	hole(LEFT_MID, true, false);
+	sent = tx_pkts(MID, "left");
+	ck_assert(!fixture_reaches(&f, LEFT, MID, "192.0.2.2", 50));
+	ck_assert_uint_gt(tx_pkts(MID, "left"), sent); /* it answered */
+	hole(LEFT_MID, false, false);
+	ck_assert(fixture_reaches(&f, LEFT, MID, "192.0.2.2", 5000));
+	ck_assert(fixture_reaches(&f, LEFT, MID, "2001:db8:1::2", 5000));
+	text = OUTPUT(&f, LEFT, "nft", "list", "ruleset");
+	ck_assert_str_eq(text, "");
+	free(text);
+}
+END_TEST
+
+/* A relayed link has its hole at the outer ends. */
+START_TEST(test_black_hole_relayed)
+{
+	char *text;
+
+	hole(LEFT_FAR, false, true);
+	text = OUTPUT(&f, FAR, "nft", "list", "ruleset");
+	assert_has(text, "policy drop");
+	free(text);
+	text = OUTPUT(&f, LEFT, "nft", "list", "ruleset");
+	ck_assert_str_eq(text, "");
+	free(text);
+	hole(LEFT_FAR, false, false);
+}
+END_TEST
+
 START_TEST(test_relayed_link)
 {
 	struct err e = {""};
@@ -712,6 +777,8 @@ static TCase *life_tests(void)
 	tcase_add_test(t, test_stop);
 	tcase_add_test(t, test_cpu_time);
 	tcase_add_test(t, test_link_down_up);
+	tcase_add_test(t, test_black_hole);
+	tcase_add_test(t, test_black_hole_relayed);
 	tcase_add_test(t, test_relayed_link);
 	tcase_add_test(t, test_node_down_up);
 	tcase_add_test(t, test_link_down_across_node_up);

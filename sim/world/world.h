@@ -112,6 +112,13 @@ int world_link_set(struct world *w, int link, bool up, struct err *e);
 /* world_link_shape - replace a link's tbf shapers (relayed links: see relay) */
 int world_link_shape(struct world *w, int link, const struct link_profile *p,
 		     struct err *e);
+/*
+ * world_link_hole - lose every packet that link @link carries down (towards
+ * the homes) or up, or let it pass again. Carrier, queues and counters of the
+ * sender stay as they are. Twice the same is no error.
+ */
+int world_link_hole(struct world *w, int link, bool down, bool up,
+		    struct err *e);
 int world_route_add(struct world *w, const struct plan_route *r, struct err *e);
 /* world_node_down - kill all its processes, links down (peers lose carrier). */
 int world_node_down(struct world *w, int node, struct err *e);
