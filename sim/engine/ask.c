@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -77,26 +78,41 @@ static bool is_answered(void *arg)
 	return ((struct question *)arg)->answered;
 }
 
-static int ask(struct question *q, int node, struct mono deadline,
-	       struct err *e)
+static int ask_begin(struct question *q, int node, struct err *e)
 {
-	struct loop *l = world_loop(q->world);
-	int ret = world_enter(q->world, node, open_inside, q, e);
+	int ret;
 
+	q->fd = -1;
+	ret = world_enter(q->world, node, open_inside, q, e);
 	if (ret)
 		return err_set(e, -ret, "node %s: socket: %s",
 			       world_plan(q->world)->nodes[node].name,
 			       strerror(-ret));
-	q->source = loop_add_fd(l, q->fd, EPOLLIN, on_answer, q);
-	if (!q->source) {
-		close(q->fd);
+	q->source =
+		loop_add_fd(world_loop(q->world), q->fd, EPOLLIN, on_answer, q);
+	if (!q->source)
 		return err_set(e, errno, "loop: %s", strerror(errno));
-	}
 	ask_again(q, clock_now());
-	ret = loop_run_until(l, is_answered, q, deadline);
-	loop_del(l, q->source);
-	loop_del(l, q->timer);
-	close(q->fd);
+	return 0;
+}
+
+static void ask_end(struct question *q)
+{
+	loop_del(world_loop(q->world), q->source);
+	loop_del(world_loop(q->world), q->timer);
+	if (q->fd >= 0)
+		close(q->fd);
+}
+
+static int ask(struct question *q, int node, struct mono deadline,
+	       struct err *e)
+{
+	int ret = ask_begin(q, node, e);
+
+	if (!ret)
+		ret = loop_run_until(world_loop(q->world), is_answered, q,
+				     deadline);
+	ask_end(q);
 	return ret == -EINTR ? err_set(e, EINTR, "interrupted") : ret;
 }
 
@@ -187,30 +203,76 @@ static bool echo_answers(struct question *q, const uint8_t *buf, size_t n)
 					       : ICMP6_ECHO_REPLY);
 }
 
-int ask_echo(struct world *w, int node, const struct addr *dst,
-	     struct mono deadline, struct err *e)
+static void put_echo(struct question *q, struct world *w,
+		     const struct addr *dst)
 {
 	bool v4 = dst->family == AF_INET;
-	struct question q = {.world = w,
-			     .domain = dst->family,
-			     .type = SOCK_DGRAM, /* a ping socket */
-			     .protocol = v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6,
-			     .to_len = v4 ? sizeof(q.to.in) : sizeof(q.to.in6),
-			     .answers = echo_answers};
-	char text[ADDR_TEXT_LEN];
-	int ret;
 
-	q.to.sa.sa_family = (sa_family_t)dst->family;
+	*q = (struct question){.world = w,
+			       .domain = dst->family,
+			       .type = SOCK_DGRAM, /* a ping socket */
+			       .protocol = v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6,
+			       .to_len = v4 ? sizeof(q->to.in)
+					    : sizeof(q->to.in6),
+			       .answers = echo_answers};
+	q->to.sa.sa_family = (sa_family_t)dst->family;
 	if (v4)
-		q.to.in.sin_addr = dst->v4;
+		q->to.in.sin_addr = dst->v4;
 	else
-		q.to.in6.sin6_addr = dst->v6;
-	q.text[0] = v4 ? ICMP_ECHO : ICMP6_ECHO_REQUEST;
-	q.len = sizeof(struct icmphdr) + 8;
-	ret = ask(&q, node, deadline, e);
+		q->to.in6.sin6_addr = dst->v6;
+	q->text[0] = v4 ? ICMP_ECHO : ICMP6_ECHO_REQUEST;
+	q->len = sizeof(struct icmphdr) + 8;
+}
+
+struct questions {
+	struct question *v;
+	size_t n;
+};
+
+static bool all_answered(void *arg)
+{
+	struct questions *qs = arg;
+
+	for (size_t i = 0; i < qs->n; i++)
+		if (!qs->v[i].answered)
+			return false;
+	return true;
+}
+
+/* The first node that got no answer. */
+static int blame_node(struct world *w, const struct questions *qs,
+		      const int *nodes, const struct addr *dst, struct err *e)
+{
+	char text[ADDR_TEXT_LEN];
+	size_t i = 0;
+
+	while (i < qs->n && qs->v[i].answered)
+		i++;
+	return err_set(e, ETIMEDOUT, "%s does not answer a ping from %s",
+		       addr_format(dst, text),
+		       world_plan(w)->nodes[nodes[i]].name);
+}
+
+int ask_echo(struct world *w, const int *nodes, size_t n,
+	     const struct addr *dst, struct mono deadline, struct err *e)
+{
+	struct questions qs = {.v = calloc(n + 1, sizeof(*qs.v))};
+	int ret = qs.v ? 0 : err_set(e, ENOMEM, "out of memory");
+
+	for (size_t i = 0; i < n && !ret; i++) {
+		put_echo(&qs.v[i], w, dst);
+		qs.n++;
+		ret = ask_begin(&qs.v[i], nodes[i], e);
+	}
+	if (!ret)
+		ret = loop_run_until(world_loop(w), all_answered, &qs,
+				     deadline);
+	for (size_t i = 0; i < qs.n; i++)
+		ask_end(&qs.v[i]);
 	if (ret == -ETIMEDOUT)
-		err_set(e, ETIMEDOUT, "%s does not answer a ping from %s",
-			addr_format(dst, text),
-			world_plan(w)->nodes[node].name);
+		ret = blame_node(w, &qs, nodes, dst, e);
+	else if (ret == -EINTR)
+		err_set(e, EINTR, "interrupted");
+	free(qs.v);
 	return ret;
 }

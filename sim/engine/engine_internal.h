@@ -135,9 +135,10 @@ void announce_update(struct announce *a);
 int ask_dns(struct world *w, int node, const struct in6_addr *server,
 	    const char *name, uint16_t type, struct mono deadline,
 	    struct err *e);
-/* ask_echo - until @dst answers an ICMP echo from @node. */
-int ask_echo(struct world *w, int node, const struct addr *dst,
-	     struct mono deadline, struct err *e);
+/* ask_echo - until @dst has answered an ICMP echo from each of @nodes, which
+ * all ask at once. */
+int ask_echo(struct world *w, const int *nodes, size_t n,
+	     const struct addr *dst, struct mono deadline, struct err *e);
 
 /* ---- bind9_auth.c, bind9_dns64.c ------------------------------------------
  */

@@ -178,33 +178,40 @@ static bool has_clat(const struct plan *p, int home)
 	return false;
 }
 
-/* A literal from every home; a name from the first, of every resolver. */
+/* A name from the first home, of every resolver. */
+static int await_names(struct starting *s, int home, struct err *e)
+{
+	int ret = 0;
+
+	for (size_t k = 0; k < s->es->n && !ret; k++)
+		if (is_late(&s->es->v[k]))
+			ret = ask_dns(s->es->world, home,
+				      &engine_node(&s->es->v[k])->loop6,
+				      "ipv4only.arpa", TYPE_AAAA, s->deadline,
+				      e);
+	return ret;
+}
+
+/* Then an IPv4 literal from every home, all at once. */
 static int await_homes(struct starting *s, struct err *e)
 {
 	const struct name_spec *server = first_v4(s->p->topology);
 	struct addr literal = {.family = AF_INET};
-	bool asked = false;
-	int ret = 0;
+	int first = plan_node_of(s->p, NODE_HOME);
+	int *homes = NULL;
+	size_t n = 0;
+	int ret;
 
-	if (server)
-		literal.v4 = server->v4;
 	if (s->on_step)
 		s->on_step(s->arg, "waiting for names and sessions");
-	for (size_t i = 0; i < s->p->n_nodes && !ret; i++) {
-		if (s->p->nodes[i].role != NODE_HOME)
-			continue;
-		for (size_t k = 0; k < s->es->n && !asked && !ret; k++)
-			if (is_late(&s->es->v[k]))
-				ret = ask_dns(s->es->world, (int)i,
-					      &engine_node(&s->es->v[k])->loop6,
-					      "ipv4only.arpa", TYPE_AAAA,
-					      s->deadline, e);
-		asked = true;
-		if (!ret && server && has_clat(s->p, (int)i))
-			ret = ask_echo(s->es->world, (int)i, &literal,
-				       s->deadline, e);
-	}
-	return ret;
+	ret = first < 0 ? 0 : await_names(s, first, e);
+	if (ret || !server)
+		return ret;
+	literal.v4 = server->v4;
+	for (size_t i = 0; i < s->p->n_nodes; i++)
+		if (s->p->nodes[i].role == NODE_HOME && has_clat(s->p, (int)i))
+			*ARENA_APPEND(s->es->arena, homes, n) = (int)i;
+	return ask_echo(s->es->world, homes, n, &literal, s->deadline, e);
 }
 
 /* One that ended meanwhile explains more than what is missing since. */

@@ -100,8 +100,24 @@ static void route_tower_link(struct planner *b, const struct plan_link *l)
 	add_route6(b, l->b.node, &block, &l->a.addr6, l->b.name);
 }
 
+/*
+ * With no PLAT to announce it, pool4 would go back to the internet by the
+ * border's default route, and round until its TTL ends. The administrative
+ * distance, which zebra reads from the metric's first byte, lets OSPF win.
+ */
+#define LAST_RESORT (254U << 24)
+
+static void discard_pool4(struct planner *b, int node)
+{
+	struct plan_route *r = add_route4(b, node, &b->t->pool4, NULL, NULL);
+
+	r->blackhole = true;
+	r->metric = LAST_RESORT;
+}
+
 static void route_border_link(struct planner *b, const struct plan_link *l)
 {
+	discard_pool4(b, l->a.node);
 	add_route4(b, l->a.node, &default4, &l->b.addr4, l->a.name);
 	add_route6(b, l->a.node, &default6, &l->b.addr6, l->a.name);
 	add_route4(b, l->b.node, &b->t->pool4, &l->a.addr4, l->b.name);
