@@ -102,16 +102,16 @@ static int set_routes(struct announce *a, bool add, struct err *e)
 {
 	const struct topology *t = world_plan(a->en->world)->topology;
 	struct addr p6 = {.family = AF_INET6, .v6 = t->pool6.addr};
-	struct addr p4 = {.family = AF_INET, .v4 = t->pool4.addr};
+	const struct prefix4 *pool4 = &engine_node(a->en)->plat->pool4;
+	struct addr p4 = {.family = AF_INET, .v4 = pool4->addr};
 	const struct addr *via = a->via.family ? &a->via : NULL;
 	int ret = nlroute_set_via(a->routes, add, &p6, t->pool6.len, via,
 				  ENGINE_PLAT_TUN, 0, e);
 
 	if (!ret)
-		ret = nlroute_attach(a->routes, add, &t->pool4, ENGINE_PLAT_TUN,
-				     e);
+		ret = nlroute_attach(a->routes, add, pool4, ENGINE_PLAT_TUN, e);
 	return ret ? ret
-		   : nlroute_set_via(a->routes, add, &p4, t->pool4.len, via,
+		   : nlroute_set_via(a->routes, add, &p4, pool4->len, via,
 				     ENGINE_PLAT_TUN, a->mtu4, e);
 }
 

@@ -147,6 +147,12 @@ int engine_kill(struct engine *en, struct err *e)
 	return signal_all(en, SIGKILL, e);
 }
 
+int engine_end(struct engine *en, struct err *e)
+{
+	en->expected_down = true;
+	return signal_all(en, SIGTERM, e);
+}
+
 int engine_freeze(struct engine *en, bool stop, struct err *e)
 {
 	return signal_all(en, stop ? SIGSTOP : SIGCONT, e);

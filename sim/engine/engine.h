@@ -38,9 +38,13 @@ struct engine_ops {
 	void (*stop)(struct engine *en);
 	/* fini - free what configure() put into @state; may be NULL. */
 	void (*fini)(struct engine *en);
-	/* set_cost - routing only: OSPF cost of an interface, both families */
-	int (*set_cost)(struct engine *en, const char *iface, int64_t cost,
-			struct err *e);
+	/*
+	 * set_cost - routing only: OSPF cost of an interface, for @family 4
+	 * or 6, or both (0). Lasts: an engine that an event ended begins with
+	 * it when it is started again.
+	 */
+	int (*set_cost)(struct engine *en, const char *iface, int family,
+			int64_t cost, struct err *e);
 };
 
 #define ENGINE_MAX_PROCS 4
@@ -94,6 +98,8 @@ struct engine *engines_at(struct engines *es, size_t i);
 /* engine_kill - SIGKILL, as a crash. engine_freeze - SIGSTOP / SIGCONT. */
 int engine_kill(struct engine *en, struct err *e);
 int engine_freeze(struct engine *en, bool stop, struct err *e);
+/* engine_end - SIGTERM: it says goodbye, as when an operator stops it. */
+int engine_end(struct engine *en, struct err *e);
 /* engine_restart - start again after a kill; does not wait for readiness. */
 int engine_restart(struct engine *en, struct err *e);
 /* engines_restart_node - all daemons of a node that came back (node-up). */

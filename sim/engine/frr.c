@@ -68,7 +68,12 @@ static int frr_available(char *version, size_t len, struct err *why)
 struct ospf_link {
 	const struct plan_iface *near, *far;
 	bool has4;
-	int64_t cost;
+	size_t index; /* in the plan */
+};
+
+/* What events changed: it outlives the daemons, as a saved configuration. */
+struct frr {
+	int64_t *cost4, *cost6; /* by link of the plan */
 };
 
 static bool is_router(const struct plan *p, int node)
@@ -99,7 +104,7 @@ static bool get_link(const struct plan *p, int node, size_t i,
 	out->near = l->a.node == node ? &l->a : &l->b;
 	out->far = l->a.node == node ? &l->b : &l->a;
 	out->has4 = l->a.has4 && l->b.has4;
-	out->cost = cost_of(p, l);
+	out->index = i;
 	return true;
 }
 
@@ -127,7 +132,8 @@ static bool has_default(const struct plan *p, int node, int family)
 
 /* Both daemons have the same words, but for their first ones. */
 static void put_iface(FILE *f, const char *ospf, const char *area,
-		      const struct routing_spec *r, const struct ospf_link *l)
+		      const struct routing_spec *r, const struct ospf_link *l,
+		      int64_t cost)
 {
 	fprintf(f,
 		"interface %s\n"
@@ -140,7 +146,7 @@ static void put_iface(FILE *f, const char *ospf, const char *area,
 		l->near->name, ospf, area, ospf, ospf,
 		(long long)(r->hello_ns / NS_PER_S), ospf,
 		(long long)(r->dead_ns / NS_PER_S), ospf, ospf,
-		(long long)l->cost);
+		(long long)cost);
 }
 
 static void put_router_head(FILE *f, const struct routing_spec *r,
@@ -171,6 +177,7 @@ static void put_ospf6(FILE *f, const struct engine *en)
 	const struct topology *t = p->topology;
 	const struct plan_node *n = engine_node(en);
 	bool access = n->role == NODE_ACCESS, plat = n->role == NODE_PLAT;
+	const struct frr *x = en->state;
 	struct ospf_link l;
 	char text[ADDR_TEXT_LEN];
 
@@ -180,7 +187,8 @@ static void put_ospf6(FILE *f, const struct engine *en)
 		n->name);
 	for (size_t i = 0; i < p->n_links; i++)
 		if (get_link(p, en->daemon->node, i, &l))
-			put_iface(f, "ipv6 ospf6", BACKBONE, &t->routing, &l);
+			put_iface(f, "ipv6 ospf6", BACKBONE, &t->routing, &l,
+				  x->cost6[i]);
 	if (access || plat)
 		fprintf(f,
 			"ipv6 prefix-list OWN permit %s%s\n"
@@ -210,13 +218,15 @@ static void put_ospf4(FILE *f, const struct engine *en)
 	const struct plan_node *n = engine_node(en);
 	bool plat = n->role == NODE_PLAT;
 	bool border = has_default(p, en->daemon->node, AF_INET);
+	const struct frr *x = en->state;
 	struct ospf_link l;
 
 	fprintf(f, "hostname %s\ninterface lo\n ip ospf area %s\n!\n", n->name,
 		border ? BACKBONE : STUB);
 	for (size_t i = 0; i < p->n_links; i++)
 		if (get_link(p, en->daemon->node, i, &l) && l.has4)
-			put_iface(f, "ip ospf", STUB, &t->routing, &l);
+			put_iface(f, "ip ospf", STUB, &t->routing, &l,
+				  x->cost4[i]);
 	if (plat)
 		fprintf(f,
 			"interface " ENGINE_PLAT_TUN "\n"
@@ -250,7 +260,38 @@ static int write_conf(const struct engine *en, const char *name,
 	return engine_put(en, name, f, &text, &len, e);
 }
 
-static int frr_configure(struct engine *en, struct err *e)
+static void frr_fini(struct engine *en)
+{
+	struct frr *x = en->state;
+
+	if (!x)
+		return;
+	free(x->cost4);
+	free(x->cost6);
+	free(x);
+	en->state = NULL;
+}
+
+static int open_state(struct engine *en, struct err *e)
+{
+	const struct plan *p = world_plan(en->world);
+	struct frr *x = calloc(1, sizeof(*x));
+
+	en->state = x;
+	if (x) {
+		x->cost4 = calloc(p->n_links + 1, sizeof(*x->cost4));
+		x->cost6 = calloc(p->n_links + 1, sizeof(*x->cost6));
+	}
+	if (!x || !x->cost4 || !x->cost6) {
+		frr_fini(en);
+		return err_set(e, ENOMEM, "out of memory");
+	}
+	for (size_t i = 0; i < p->n_links; i++)
+		x->cost4[i] = x->cost6[i] = cost_of(p, &p->links[i]);
+	return 0;
+}
+
+static int write_all(struct engine *en, struct err *e)
 {
 	int ret = write_conf(en, "zebra.conf", put_zebra, e);
 
@@ -259,6 +300,13 @@ static int frr_configure(struct engine *en, struct err *e)
 	if (!ret && has_ospf4(world_plan(en->world), en->daemon->node))
 		ret = write_conf(en, "ospfd.conf", put_ospf4, e);
 	return ret;
+}
+
+static int frr_configure(struct engine *en, struct err *e)
+{
+	int ret = open_state(en, e);
+
+	return ret ? ret : write_all(en, e);
 }
 
 /* ---- life ------------------------------------------------------------------
@@ -310,8 +358,10 @@ static int frr_start(struct engine *en, struct err *e)
 			      v4 ? "ospfd.conf" : "/run/frr",
 			      v4 ? "/run/frr" : NULL,
 			      NULL};
-	int ret = engine_run(en->world, en->daemon->node, argv, NULL, e);
+	int ret = write_all(en, e); /* costs may have changed meanwhile */
 
+	if (!ret)
+		ret = engine_run(en->world, en->daemon->node, argv, NULL, e);
 	/* a changed IPv6 route is replaced in one step, not deleted first */
 	if (!ret)
 		ret = spawn_daemon(en, "zebra", "/run/frr/zebra.conf",
@@ -402,14 +452,36 @@ static int vty_set_cost(struct engine *en, size_t proc, const char *socket,
 	return ret;
 }
 
-static int frr_set_cost(struct engine *en, const char *iface, int64_t cost,
-			struct err *e)
+static int set_cost6(struct engine *en, const struct ospf_link *l, int64_t cost,
+		     struct err *e)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "ipv6 ospf6 cost %lld",
+		 (long long)cost);
+	return vty_set_cost(en, PROC_OSPF6D, "/run/frr/ospf6d.vty",
+			    l->near->name, command, e);
+}
+
+static int set_cost4(struct engine *en, const struct ospf_link *l, int64_t cost,
+		     struct err *e)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "ip ospf cost %lld",
+		 (long long)cost);
+	return vty_set_cost(en, PROC_OSPFD, "/run/frr/ospfd.vty", l->near->name,
+			    command, e);
+}
+
+static int frr_set_cost(struct engine *en, const char *iface, int family,
+			int64_t cost, struct err *e)
 {
 	const struct plan *p = world_plan(en->world);
+	bool live = !en->expected_down, found = false;
+	struct frr *x = en->state;
 	struct ospf_link l = {0};
-	char command[64];
-	bool found = false;
-	int ret;
+	int ret = 0;
 
 	for (size_t i = 0; i < p->n_links && !found; i++)
 		found = get_link(p, en->daemon->node, i, &l) &&
@@ -417,16 +489,16 @@ static int frr_set_cost(struct engine *en, const char *iface, int64_t cost,
 	if (!found)
 		return err_set(e, ENOENT, "%s:%s takes no part in OSPF",
 			       engine_node(en)->name, iface);
-	snprintf(command, sizeof(command), "ipv6 ospf6 cost %lld",
-		 (long long)cost);
-	ret = vty_set_cost(en, PROC_OSPF6D, "/run/frr/ospf6d.vty", iface,
-			   command, e);
-	if (ret || !l.has4)
-		return ret;
-	snprintf(command, sizeof(command), "ip ospf cost %lld",
-		 (long long)cost);
-	return vty_set_cost(en, PROC_OSPFD, "/run/frr/ospfd.vty", iface,
-			    command, e);
+	/* one that is down will begin with it */
+	if (live && family != 4)
+		ret = set_cost6(en, &l, cost, e);
+	if (!ret && family != 4)
+		x->cost6[l.index] = cost;
+	if (!ret && live && family != 6 && l.has4)
+		ret = set_cost4(en, &l, cost, e);
+	if (!ret && family != 6)
+		x->cost4[l.index] = cost;
+	return ret;
 }
 
 const struct engine_ops frr_ops = {
@@ -436,5 +508,6 @@ const struct engine_ops frr_ops = {
 	.configure = frr_configure,
 	.start = frr_start,
 	.ready = frr_ready,
+	.fini = frr_fini,
 	.set_cost = frr_set_cost,
 };

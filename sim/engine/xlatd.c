@@ -109,7 +109,7 @@ static void put_plat(FILE *f, const struct engine *en)
 		       "pool6: %s\npool4: %s\nicmp-source6: \"%s\"\n"
 		       "seed: %llu\n",
 		prefix6_format(&t->pool6, pool6),
-		prefix4_format(&t->pool4, pool4),
+		prefix4_format(&engine_node(en)->plat->pool4, pool4),
 		in6_format(&engine_node(en)->loop6, self),
 		(unsigned long long)(world_seed(en->world) & INT32_MAX));
 }

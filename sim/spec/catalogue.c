@@ -10,8 +10,9 @@ const char *const probe_words[] = {"dns",	 "ping",   "iperf3",
 const char *const event_words[] = {
 	"link-down",   "link-up",     "engine-kill", "engine-start",
 	"engine-stop", "engine-cont", "node-down",   "node-up",
-	"set-cost",    "shape",	      "route",	     "ping",
-	NULL,
+	"set-cost",    "shape",	      "black-hole",  "black-hole-end",
+	"node-freeze", "node-thaw",   "engine-end",  "host-down",
+	"flap",	       "route",	      "ping",	     NULL,
 };
 
 static const struct metric_def dns_metrics[] = {

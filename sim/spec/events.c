@@ -9,27 +9,37 @@
 
 const char *const route_words[] = {"pool6", "pool4", "default6", "default4",
 				   NULL};
+static const char *const way_words[] = {"down", "up", NULL};
+static const char *const family_words[] = {"4", "6", NULL};
 const char *const role_words[] = {"plat", "clat", "dns64", "routing", NULL};
 
 /* What an event_spec does not hold as the file says it. */
 struct raw_event {
 	struct event_spec ev;
 	const char *word, *link;
-	int role; /* index of a word; -1: absent */
+	int role, way, family; /* index of a word; -1: absent */
 	struct ynode *shape;
 };
 
 #define ONE(kind) (1U << (kind))
-#define LINKS	  (ONE(EVENT_LINK_DOWN) | ONE(EVENT_LINK_UP))
+#define HOLE	  ONE(EVENT_BLACK_HOLE)
+#define FLAP	  ONE(EVENT_FLAP)
+#define HOST	  ONE(EVENT_HOST_DOWN)
+#define LINKS                                                                  \
+	(ONE(EVENT_LINK_DOWN) | ONE(EVENT_LINK_UP) | FLAP | HOLE |             \
+	 ONE(EVENT_BLACK_HOLE_END))
 #define ENGINES                                                                \
 	(ONE(EVENT_ENGINE_KILL) | ONE(EVENT_ENGINE_START) |                    \
-	 ONE(EVENT_ENGINE_STOP) | ONE(EVENT_ENGINE_CONT))
-#define NODES  (ONE(EVENT_NODE_DOWN) | ONE(EVENT_NODE_UP))
+	 ONE(EVENT_ENGINE_STOP) | ONE(EVENT_ENGINE_CONT) |                     \
+	 ONE(EVENT_ENGINE_END))
+#define NODES                                                                  \
+	(ONE(EVENT_NODE_DOWN) | ONE(EVENT_NODE_UP) | ONE(EVENT_NODE_FREEZE) |  \
+	 ONE(EVENT_NODE_THAW))
 #define COST   ONE(EVENT_SET_COST)
 #define SHAPE  ONE(EVENT_SHAPE)
 #define ROUTE  ONE(EVENT_AWAIT_ROUTE)
 #define AWAITS (ROUTE | ONE(EVENT_AWAIT_PING))
-#define ACTS   (LINKS | ENGINES | NODES | COST | SHAPE)
+#define ACTS   (LINKS | ENGINES | NODES | COST | SHAPE | HOST)
 
 #define FIELD(word, type_, member, kinds_, required_)                          \
 	{                                                                      \
@@ -69,6 +79,32 @@ const struct kind_field event_fields[] = {
 	       .offset = offsetof(struct raw_event, ev.cost)},
 	 .kinds = COST,
 	 .required = COST},
+	{.f = {.key = "family",
+	       .type = YF_ENUM,
+	       .words = family_words,
+	       .offset = offsetof(struct raw_event, family)},
+	 .kinds = COST},
+	{.f = {.key = "direction",
+	       .type = YF_ENUM,
+	       .words = way_words,
+	       .offset = offsetof(struct raw_event, way)},
+	 .kinds = HOLE},
+	FIELD("host", YF_STRING, ev.host, HOST, HOST),
+	{.f = {.key = "times",
+	       .type = YF_INT,
+	       .min = 1,
+	       .max = 100,
+	       .offset = offsetof(struct raw_event, ev.times)},
+	 .kinds = FLAP,
+	 .required = FLAP},
+	{.f = {.key = "period",
+	       .type = YF_QUANTITY,
+	       .unit = UNIT_TIME,
+	       .min = 20.0 * NS_PER_MS,
+	       .max = 600.0 * NS_PER_S,
+	       .offset = offsetof(struct raw_event, ev.period_ns)},
+	 .kinds = FLAP,
+	 .required = FLAP},
 	FIELD("shape", YF_NODE, shape, SHAPE, SHAPE),
 	FIELD("to", YF_STRING, ev.to, AWAITS, AWAITS),
 	FIELD("via", YF_STRING, ev.via, ROUTE, 0),
@@ -118,7 +154,7 @@ static int read_kind(struct reading *x, const struct ynode *n)
 		return -1;
 	}
 	if (act)
-		return find_word(x, act, "event", EVENT_LINK_DOWN, EVENT_SHAPE);
+		return find_word(x, act, "event", EVENT_LINK_DOWN, EVENT_FLAP);
 	return find_word(x, await, "await", EVENT_AWAIT_ROUTE,
 			 EVENT_AWAIT_PING);
 }
@@ -159,9 +195,9 @@ static void check_role(struct reading *x, const struct ynode *n,
 	bool cost = ev->kind == EVENT_SET_COST;
 	const char *role = cost ? "routing" : ev->role ? ev->role : "plat";
 
-	if (ev->kind > EVENT_ENGINE_CONT && !cost)
+	if (!(ONE(ev->kind) & ENGINES) && !cost)
 		return;
-	if (ev->kind < EVENT_ENGINE_KILL || plays(x->t, ev->node, kind, role))
+	if (plays(x->t, ev->node, kind, role))
 		return;
 	diags_add(x->r->d, place_of(n, "node"), "no %s engine runs on %s%s",
 		  role, ev->node,
@@ -227,6 +263,21 @@ static void check_link(struct reading *x, const struct ynode *n,
 			  l->a, l->b);
 }
 
+static void check_host(struct reading *x, const struct ynode *n,
+		       const struct event_spec *ev)
+{
+	const char **hosts = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < x->t->n_hosts; i++) {
+		if (!strcmp(x->t->hosts[i].name, ev->host))
+			return;
+		*ARENA_APPEND(x->r->a, hosts, count) = x->t->hosts[i].name;
+	}
+	*ARENA_APPEND(x->r->a, hosts, count) = NULL;
+	yaml_unknown(x->r->d, place_of(n, "host"), "host", ev->host, hosts);
+}
+
 static void check_to(struct reading *x, const struct ynode *n,
 		     const struct event_spec *ev)
 {
@@ -276,7 +327,7 @@ static void read_event(struct reading *x, const struct ynode *n)
 {
 	struct event_spec *ev =
 		ARENA_APPEND(x->r->a, x->s->events, x->s->n_events);
-	struct raw_event raw = {.role = -1};
+	struct raw_event raw = {.role = -1, .way = -1, .family = -1};
 	int kind = read_kind(x, n);
 
 	ev->pos = n->pos;
@@ -290,6 +341,9 @@ static void read_event(struct reading *x, const struct ynode *n)
 		      event_words, &raw);
 	if (raw.role >= 0)
 		raw.ev.role = role_words[raw.role];
+	raw.ev.family = raw.family < 0 ? 0 : raw.family ? 6 : 4;
+	raw.ev.hole_down = ONE(kind) & HOLE && raw.way != DIR_UP;
+	raw.ev.hole_up = ONE(kind) & HOLE && raw.way != DIR_DOWN;
 	if (raw.ev.until && !raw.ev.name)
 		raw.ev.name =
 			arena_printf(x->r->a, "await%zu", x->n_awaits + 1);
@@ -300,6 +354,8 @@ static void read_event(struct reading *x, const struct ynode *n)
 		check_time(x, n, &raw.ev);
 	if (raw.ev.node && x->t)
 		check_node(x, n, &raw.ev);
+	if (raw.ev.host && x->t)
+		check_host(x, n, &raw.ev);
 	if (raw.link && x->t)
 		check_link(x, n, raw.link, &raw.ev);
 	if (raw.ev.to)

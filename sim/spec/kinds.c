@@ -59,7 +59,7 @@ static struct ynode own_keys(struct spec_reader *r, const struct ynode *m,
 	for (size_t i = 0; i < m->n; i++) {
 		const struct ypair *p = &m->pairs[i];
 		const struct kind_field *f = find(fields, p->key);
-		char others[256];
+		char others[512];
 
 		if (!f || f->kinds >> kind & 1) {
 			own.pairs[own.n++] = *p;

@@ -204,6 +204,14 @@ static double own_length(const struct measure_spec *m)
 	return m->for_ns;
 }
 
+/* The last that it does. */
+static double event_end_ns(const struct event_spec *ev)
+{
+	if (ev->kind != EVENT_FLAP)
+		return ev->at_ns;
+	return ev->at_ns + ((double)ev->times - 0.5) * ev->period_ns;
+}
+
 static void set_duration(struct loading *l)
 {
 	struct scenario *s = l->s;
@@ -216,8 +224,11 @@ static void set_duration(struct loading *l)
 
 		end = e > end ? e : end;
 	}
-	for (size_t i = 0; i < s->n_events; i++)
-		end = s->events[i].at_ns > end ? s->events[i].at_ns : end;
+	for (size_t i = 0; i < s->n_events; i++) {
+		double e = event_end_ns(&s->events[i]);
+
+		end = e > end ? e : end;
+	}
 	s->duration_ns = end + TAIL_NS;
 }
 
@@ -233,7 +244,7 @@ static void check_duration(struct loading *l)
 			  "`duration` without `measure` and "
 			  "`events`: there is no time line");
 	for (size_t i = 0; i < s->n_events; i++)
-		if (s->events[i].at_ns > s->duration_ns)
+		if (event_end_ns(&s->events[i]) > s->duration_ns)
 			diags_add(l->r.d, s->events[i].pos,
 				  "the event is later than `duration` allows");
 	for (size_t i = 0; i < s->n_measure; i++) {

@@ -72,10 +72,19 @@ struct link_spec {
 struct plat_spec {
 	struct pos pos;
 	const char *name;
-	const char *engine; /* "xlatd", ... */
-	const char *attach; /* how; NULL: the engine's default */
-	int64_t ospf_cost;  /* 1..65535 */
-	const char *host;   /* machine of the cluster; NULL: none named */
+	const char *engine;   /* "xlatd", ... */
+	const char *attach;   /* how; NULL: the engine's default */
+	int64_t ospf_cost;    /* 1..65535 */
+	const char *host;     /* machine of the cluster; NULL: none named */
+	struct prefix4 pool4; /* default: the topology's */
+};
+
+/* `hosts: {pve1: {...}}`: a machine of the cluster that runs PLATs. */
+struct host_spec {
+	struct pos pos;
+	const char *name;
+	double restart_after_ns; /* its nodes run again so long after its end */
+	const char *restart_on;	 /* there; NULL: on a machine without a name */
 };
 
 struct dns64_spec {
@@ -143,6 +152,8 @@ struct topology {
 	struct prefix4 lan4;   /* every home's LAN; default 192.168.1.0/24 */
 	struct plat_spec *plats;
 	size_t n_plats;
+	struct host_spec *hosts; /* those named by `host` of plats included */
+	size_t n_hosts;
 	struct dns64_spec dns64;
 	struct tower_spec *towers;
 	size_t n_towers;
@@ -203,6 +214,13 @@ enum event_kind {
 	EVENT_NODE_UP,
 	EVENT_SET_COST,
 	EVENT_SHAPE,
+	EVENT_BLACK_HOLE,     /* a link loses all, carrier up */
+	EVENT_BLACK_HOLE_END, /* all directions pass again */
+	EVENT_NODE_FREEZE,    /* all its processes */
+	EVENT_NODE_THAW,
+	EVENT_ENGINE_END,  /* told to end, as an operator would */
+	EVENT_HOST_DOWN,   /* a machine of the cluster dies */
+	EVENT_FLAP,	   /* a link goes down and up again and again */
 	EVENT_AWAIT_ROUTE, /* until: a node routes a prefix via a node */
 	EVENT_AWAIT_PING,  /* until: an address answers */
 };
@@ -218,10 +236,15 @@ struct event_spec {
 	const char *name; /* await: its result is expected as NAME.time;
 			     default await1, await2, ... */
 	const char *node; /* engine-*, node-*, set-cost, await: where */
+	const char *host; /* host-down */
 	const char *role; /* engine-*: "plat" (default), "clat", "dns64",
 			     "routing" */
-	const char *link_a, *link_b; /* link-*, shape: nodes, a nearer home */
+	const char *link_a, *link_b; /* of a link: nodes, a nearer home */
 	int64_t cost;		     /* set-cost */
+	int family;		     /* set-cost: 4, 6, 0: both */
+	bool hole_down, hole_up;     /* black-hole: directions */
+	int64_t times;		     /* flap */
+	double period_ns;	     /* flap: from one down to the next */
 	struct link_profile shape;   /* shape */
 	const char *to;		     /* await route: pool6, pool4, default6 or
 					default4; await ping: as of a measure */

@@ -24,13 +24,14 @@
 /* The sections of the file, read one after the other. */
 struct sections {
 	struct ynode *prefixes, *plats, *dns64, *routing, *towers, *internet,
-		*links, *impairments, *offloads;
+		*links, *impairments, *offloads, *hosts;
 };
 
 const struct yfield topology_fields[] = {
 	NEEDED("prefixes", YF_NODE, struct sections, prefixes),
 	NEEDED("plats", YF_NODE, struct sections, plats),
 	NEEDED("dns64", YF_NODE, struct sections, dns64),
+	FIELD("hosts", YF_NODE, struct sections, hosts),
 	FIELD("routing", YF_NODE, struct sections, routing),
 	NEEDED("towers", YF_NODE, struct sections, towers),
 	NEEDED("internet", YF_NODE, struct sections, internet),
@@ -56,6 +57,14 @@ const struct yfield plat_fields[] = {
 	RANGED("ospf-cost", YF_INT, struct plat_spec, ospf_cost, UNIT_NONE, 1,
 	       65535),
 	FIELD("host", YF_STRING, struct plat_spec, host),
+	FIELD("pool4", YF_PREFIX4, struct plat_spec, pool4),
+	{0},
+};
+
+const struct yfield host_fields[] = {
+	RANGED("restart-after", YF_QUANTITY, struct host_spec, restart_after_ns,
+	       UNIT_TIME, 0, 3600.0 * NS_PER_S),
+	FIELD("restart-on", YF_STRING, struct host_spec, restart_on),
 	{0},
 };
 
@@ -71,7 +80,9 @@ const struct yfield dns64_fields[] = {
 	{0},
 };
 
-#define SPF_MAX (600.0 * NS_PER_S)
+/* A cluster's detection (about a minute) and the boot of a small machine. */
+#define RESTART_AFTER_NS (90.0 * NS_PER_S)
+#define SPF_MAX		 (600.0 * NS_PER_S)
 
 const struct yfield routing_fields[] = {
 	FIELD("engine", YF_STRING, struct routing_spec, engine),
@@ -175,6 +186,51 @@ static void read_plats(struct spec_reader *r, const struct ynode *n,
 			.pos = p->key_pos, .name = p->key, .ospf_cost = 10};
 		yaml_read_map(p->value, arena_printf(r->a, "plat %s", p->key),
 			      plat_fields, v, r->a, r->d);
+	}
+}
+
+static bool has_host(const struct topology *t, const char *name)
+{
+	for (size_t i = 0; i < t->n_hosts; i++)
+		if (!strcmp(t->hosts[i].name, name))
+			return true;
+	return false;
+}
+
+static struct host_spec *add_host(struct spec_reader *r, struct topology *t,
+				  const char *name, struct pos pos)
+{
+	struct host_spec *h = ARENA_APPEND(r->a, t->hosts, t->n_hosts);
+
+	*h = (struct host_spec){
+		.pos = pos, .name = name, .restart_after_ns = RESTART_AFTER_NS};
+	return h;
+}
+
+static void read_hosts(struct spec_reader *r, const struct ynode *n,
+		       struct topology *t)
+{
+	if (!spec_want(r, n, YNODE_MAP, "`hosts`"))
+		return;
+	for (size_t i = 0; i < n->n; i++) {
+		const struct ypair *p = &n->pairs[i];
+
+		yaml_read_map(p->value, arena_printf(r->a, "host %s", p->key),
+			      host_fields, add_host(r, t, p->key, p->key_pos),
+			      r->a, r->d);
+	}
+}
+
+/* What a PLAT does not say, and the machines that only PLATs name. */
+static void fill_plats(struct spec_reader *r, struct topology *t)
+{
+	for (size_t i = 0; i < t->n_plats; i++) {
+		struct plat_spec *v = &t->plats[i];
+
+		if (!v->pool4.len)
+			v->pool4 = t->pool4;
+		if (v->host && !has_host(t, v->host))
+			add_host(r, t, v->host, v->pos);
 	}
 }
 
@@ -361,6 +417,9 @@ static bool read_sections(struct spec_reader *r, const struct ynode *root,
 					      prefix_fields, t, r->a, r->d);
 	if (s.plats)
 		read_plats(r, s.plats, t);
+	if (s.hosts)
+		read_hosts(r, s.hosts, t);
+	fill_plats(r, t);
 	if (s.dns64)
 		read_dns64(r, s.dns64, t);
 	if (s.routing)

@@ -231,6 +231,69 @@ static void check_engines(const struct checker *c)
 	}
 }
 
+/* ---- machines ----------------------------------------------------------- */
+
+/* A pool4 of its own may be wrong, but not somebody else's network. */
+static void check_pools(const struct checker *c)
+{
+	const struct ynode *plats = yaml_get(c->root, "plats");
+	const struct topology *t = c->t;
+
+	for (size_t i = 0; i < t->n_plats; i++) {
+		const struct plat_spec *v = &t->plats[i];
+		const struct ynode *n = yaml_get(plats, v->name);
+
+		if (!n || n->kind != YNODE_MAP || !yaml_get(n, "pool4"))
+			continue; /* the topology's, checked already */
+		if (v->pool4.len && v->pool4.len < 8)
+			diags_add(c->r->d, place_of(c, n, "pool4"),
+				  "`pool4` is a /%u; /8 to /32 is supported",
+				  v->pool4.len);
+		if (prefix4_overlaps(&v->pool4, &t->infra4) ||
+		    prefix4_overlaps(&v->pool4, &t->lan4))
+			diags_add(c->r->d, place_of(c, n, "pool4"),
+				  "`pool4` of %s overlaps `infra4` or `lan4`",
+				  v->name);
+	}
+}
+
+static void check_restart_on(const struct checker *c, const struct host_spec *h)
+{
+	const struct ynode *hosts = yaml_get(c->root, "hosts");
+	const char **others = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->t->n_hosts; i++) {
+		const char *name = c->t->hosts[i].name;
+
+		if (!strcmp(name, h->name))
+			continue;
+		if (!strcmp(name, h->restart_on))
+			return;
+		*ARENA_APPEND(c->r->a, others, n) = name;
+	}
+	*ARENA_APPEND(c->r->a, others, n) = NULL;
+	yaml_unknown(c->r->d,
+		     place_of(c, yaml_get(hosts, h->name), "restart-on"),
+		     "host to restart on:", h->restart_on, others);
+}
+
+static void check_hosts(const struct checker *c)
+{
+	for (size_t i = 0; i < c->t->n_hosts; i++) {
+		const struct host_spec *h = &c->t->hosts[i];
+
+		if (!yaml_is_name(h->name, NODE_NAME_MAX))
+			diags_add(c->r->d, h->pos,
+				  "`%s` is no name for a host; up to %d "
+				  "lower-case letters, digits and hyphens are "
+				  "expected, letter first",
+				  h->name, NODE_NAME_MAX);
+		if (h->restart_on)
+			check_restart_on(c, h);
+	}
+}
+
 /* ---- routing ------------------------------------------------------------ */
 
 static void check_whole(const struct checker *c, const struct ynode *routing,
@@ -352,6 +415,9 @@ void topology_check(struct spec_reader *r, const struct topology *t,
 		check_prefixes(&c);
 	check_names(&c);
 	check_dns64(&c);
+	check_hosts(&c);
+	if (prefixes_good)
+		check_pools(&c);
 	check_routing(&c);
 	check_engines(&c);
 	for (size_t i = 0; prefixes_good && i < t->internet.n_names; i++)

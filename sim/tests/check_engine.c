@@ -175,8 +175,9 @@ static void expect_ping(const char *from, const char *to)
 	struct err e = {""};
 
 	ck_assert_int_eq(addr_parse(to, &dst), 0);
-	ck_assert_msg(!ask_echo(t.world, node(from), &dst, soon(), &e), "%s",
-		      e.text);
+	ck_assert_msg(
+		!ask_echo(t.world, (int[]){node(from)}, 1, &dst, soon(), &e),
+		"%s", e.text);
 }
 
 /* ---- tests -----------------------------------------------------------------
@@ -290,7 +291,7 @@ static void set_cost(const char *where, const char *iface, int64_t cost)
 	struct engine *en = engine(where, DAEMON_ROUTING);
 	struct err e = {""};
 
-	ck_assert_msg(!en->ops->set_cost(en, iface, cost, &e), "%s", e.text);
+	ck_assert_msg(!en->ops->set_cost(en, iface, 0, cost, &e), "%s", e.text);
 }
 
 static void set_plat1_cost(int64_t cost)
@@ -313,27 +314,99 @@ static void check_cost(void)
 	since = clock_now();
 	set_plat1_cost(10);
 	tell("costs lowered: pools back after", await_pools("plat1", since));
-	ck_assert_int_ne(en->ops->set_cost(en, "plat1", 1 << 20, &e), 0);
-	ck_assert_int_eq(en->ops->set_cost(en, "north", 10, &e), -ENOENT);
+	ck_assert_int_ne(en->ops->set_cost(en, "plat1", 0, 1 << 20, &e), 0);
+	ck_assert_int_eq(en->ops->set_cost(en, "north", 0, 10, &e), -ENOENT);
+}
+
+static void set_node(const char *name, bool up)
+{
+	struct err e = {""};
+	int ret;
+
+	for (size_t i = 0; i < engines_count(t.engines) && !up; i++)
+		if (engines_at(t.engines, i)->daemon->node == node(name))
+			engines_at(t.engines, i)->expected_down = true;
+	ret = up ? world_node_up(t.world, node(name), &e)
+		 : world_node_down(t.world, node(name), &e);
+	if (!ret && up)
+		ret = engines_restart_node(t.engines, node(name), &e);
+	ck_assert_msg(!ret, "%s", e.text);
 }
 
 static void check_node(void)
 {
 	struct mono since = clock_now();
-	struct err e = {""};
 
-	for (size_t i = 0; i < engines_count(t.engines); i++)
-		if (engines_at(t.engines, i)->daemon->node == node("plat1"))
-			engines_at(t.engines, i)->expected_down = true;
-	ck_assert_msg(!world_node_down(t.world, node("plat1"), &e), "%s",
-		      e.text);
+	set_node("plat1", false);
 	tell("plat1 down: pools moved after", await_pools("plat2", since));
 	expect_ping("home1", "198.51.100.45");
 	since = clock_now();
-	ck_assert_msg(!world_node_up(t.world, node("plat1"), &e), "%s", e.text);
-	ck_assert_msg(!engines_restart_node(t.engines, node("plat1"), &e), "%s",
-		      e.text);
+	set_node("plat1", true);
 	tell("plat1 up: pools back after", await_pools("plat1", since));
+	expect_ping("home1", "198.51.100.45");
+}
+
+/* A primary whose cost was raised while it was away does not preempt. */
+static void check_return_without_preemption(void)
+{
+	struct addr loop4 = {.family = AF_INET,
+			     .v4 = t.plan->nodes[node("plat1")].loop4};
+	struct engine *en = engine("plat1", DAEMON_PLAT);
+	struct err e = {""};
+
+	set_node("plat1", false);
+	await_pools("plat2", clock_now());
+	set_plat1_cost(1000);
+	set_node("plat1", true);
+	ck_assert_int_eq(engine_await_serving(en, soon(), &e), 0);
+	ck_assert_int_eq(world_await_route(t.world, node("border"), &loop4, 32,
+					   "plat1", soon(), &e),
+			 0);
+	await_pools("plat2", clock_now());
+	expect_ping("home1", "198.51.100.45");
+	set_plat1_cost(10);
+	await_pools("plat1", clock_now());
+	expect_ping("home1", "198.51.100.45");
+}
+
+/* One family by the other PLAT: what went out is not known where it returns. */
+static void check_asymmetric_cost(void)
+{
+	struct engine *en = engine("access", DAEMON_ROUTING);
+	const struct topology *tp = t.plan->topology;
+	struct addr p6 = {.family = AF_INET6, .v6 = tp->pool6.addr};
+	struct addr p4 = {.family = AF_INET, .v4 = tp->pool4.addr};
+	struct err e = {""};
+
+	ck_assert_msg(!en->ops->set_cost(en, "plat1", 6, 1000, &e), "%s",
+		      e.text);
+	ck_assert_int_eq(world_await_route(t.world, node("access"), &p6,
+					   tp->pool6.len, "plat2", soon(), &e),
+			 0);
+	ck_assert_int_eq(world_await_route(t.world, node("border"), &p4,
+					   tp->pool4.len, "plat1", soon(), &e),
+			 0);
+	ck_assert_msg(!en->ops->set_cost(en, "plat1", 6, 10, &e), "%s", e.text);
+	await_pools("plat1", clock_now());
+}
+
+/* Carrier up, nothing passes: OSPF finds out by its dead interval. */
+static void check_hole(void)
+{
+	int link = plan_find_link(t.plan, "access", "plat1");
+	struct mono since = clock_now();
+	struct err e = {""};
+
+	ck_assert_msg(!world_link_hole(t.world, link, true, true, &e), "%s",
+		      e.text);
+	tell("access-plat1 black hole: pools moved after",
+	     await_pools("plat2", since));
+	ck_assert_int_ge(mono_sub(clock_now(), since), NS_PER_S);
+	expect_ping("home1", "198.51.100.45");
+	since = clock_now();
+	ck_assert_msg(!world_link_hole(t.world, link, false, false, &e), "%s",
+		      e.text);
+	tell("black hole ends: pools back after", await_pools("plat1", since));
 	expect_ping("home1", "198.51.100.45");
 }
 
@@ -383,7 +456,7 @@ static void check_freeze(void)
 
 	addr_parse("198.51.100.45", &dst);
 	ck_assert_msg(!engine_freeze(en, true, &e), "%s", e.text);
-	ck_assert_int_eq(ask_echo(t.world, node("home1"), &dst,
+	ck_assert_int_eq(ask_echo(t.world, (int[]){node("home1")}, 1, &dst,
 				  mono_add(clock_now(), NS_PER_S / 2), &e),
 			 -ETIMEDOUT);
 	ck_assert_msg(!engine_freeze(en, false, &e), "%s", e.text);
@@ -401,6 +474,9 @@ START_TEST(test_world)
 	check_link("plat1", "border");
 	check_cost();
 	check_node();
+	check_return_without_preemption();
+	check_asymmetric_cost();
+	check_hole();
 	check_shape();
 	check_freeze();
 	check_fault();

@@ -78,11 +78,37 @@ int world_link_shape(struct world *w, int link, const struct link_profile *p,
 	return 0;
 }
 
+int world_link_hole(struct world *w, int link, bool down, bool up,
+		    struct err *e)
+{
+	(void)w;
+	(void)e;
+	note_diary("hole %d%s%s; ", link, down ? " down" : "", up ? " up" : "");
+	return 0;
+}
+
+int world_freeze(struct world *w, int node, bool stop, struct err *e)
+{
+	(void)w;
+	(void)e;
+	note_diary("%s node %d; ", stop ? "freeze" : "thaw", node);
+	return 0;
+}
+
+static bool node_alive = true;
+
+bool world_node_alive(const struct world *w, int node)
+{
+	(void)w;
+	return node != 1 || node_alive;
+}
+
 int world_node_down(struct world *w, int node, struct err *e)
 {
 	(void)w;
 	(void)e;
 	note_diary("node %d down; ", node);
+	node_alive = false;
 	return 0;
 }
 
@@ -91,6 +117,7 @@ int world_node_up(struct world *w, int node, struct err *e)
 	(void)w;
 	(void)e;
 	note_diary("node %d up; ", node);
+	node_alive = true;
 	return 0;
 }
 
@@ -121,11 +148,11 @@ int world_await_route(struct world *w, int node, const struct addr *dst,
 /* ---- engines on paper -------------------------------------------------------
  */
 
-static int set_cost(struct engine *en, const char *iface, int64_t cost,
-		    struct err *e)
+static int set_cost(struct engine *en, const char *iface, int family,
+		    int64_t cost, struct err *e)
 {
 	(void)e;
-	note_diary("cost %d:%s %lld; ", en->daemon->node, iface,
+	note_diary("cost%.0d %d:%s %lld; ", family, en->daemon->node, iface,
 		   (long long)cost);
 	return 0;
 }
@@ -164,6 +191,13 @@ int engine_kill(struct engine *en, struct err *e)
 {
 	(void)e;
 	note_diary("kill %d; ", en->daemon->node);
+	return 0;
+}
+
+int engine_end(struct engine *en, struct err *e)
+{
+	(void)e;
+	note_diary("end %d; ", en->daemon->node);
 	return 0;
 }
 
@@ -368,6 +402,147 @@ START_TEST(actions_in_order_of_time)
 	}
 	ck_assert_uint_eq(result.n_measurements, 2);
 	ck_assert_str_eq(result.measurements[0].phase, "timeline");
+}
+END_TEST
+
+/* What each word does to the world, and that its counterpart undoes it. */
+START_TEST(every_word_does_what_it_says)
+{
+	static const struct {
+		struct event_spec ev;
+		const char *want, *text;
+	} v[] = {
+		{{.kind = EVENT_BLACK_HOLE,
+		  .link_a = "access",
+		  .link_b = "plat1",
+		  .hole_down = true,
+		  .hole_up = true},
+		 "hole 0 down up; ",
+		 "black-hole access-plat1"},
+		{{.kind = EVENT_BLACK_HOLE,
+		  .link_a = "access",
+		  .link_b = "plat1",
+		  .hole_up = true},
+		 "hole 0 up; ",
+		 "black-hole access-plat1, up only"},
+		{{.kind = EVENT_BLACK_HOLE_END,
+		  .link_a = "access",
+		  .link_b = "plat1"},
+		 "hole 0; ",
+		 "black-hole-end access-plat1"},
+		{{.kind = EVENT_NODE_FREEZE, .node = "plat1"},
+		 "freeze node 1; ",
+		 "node-freeze plat1"},
+		{{.kind = EVENT_NODE_THAW, .node = "plat1"},
+		 "thaw node 1; ",
+		 "node-thaw plat1"},
+		{{.kind = EVENT_ENGINE_END, .node = "plat1"},
+		 "end 1; ",
+		 "engine-end plat1"},
+		{{.kind = EVENT_ENGINE_STOP,
+		  .node = "access",
+		  .role = "routing"},
+		 "stop 0; ",
+		 "engine-stop access routing"},
+		{{.kind = EVENT_ENGINE_CONT,
+		  .node = "access",
+		  .role = "routing"},
+		 "cont 0; ",
+		 "engine-cont access routing"},
+		{{.kind = EVENT_NODE_DOWN, .node = "plat1"},
+		 "node 1 down; ",
+		 "node-down plat1"},
+		{{.kind = EVENT_NODE_UP, .node = "plat1"},
+		 "node 1 up; engines of 1; ",
+		 "node-up plat1"},
+		{{.kind = EVENT_SET_COST,
+		  .node = "plat1",
+		  .cost = 7,
+		  .family = 6},
+		 "cost6 0:plat1 7; cost6 1:access 7; ",
+		 "set-cost plat1 to 7 (IPv6)"},
+	};
+
+	for (size_t i = 0; i < sizeof(v) / sizeof(*v); i++) {
+		struct event_spec ev = v[i].ev;
+		struct err e = {""};
+
+		diary[0] = '\0';
+		ev.at_ns = 1.0 * MS;
+		scenario.events = &ev;
+		scenario.n_events = 1;
+		scenario.duration_ns = 2.0 * MS;
+		ck_assert_msg(!timeline_play(&tl, &e), "%s", e.text);
+		ck_assert_str_eq(diary, v[i].want);
+		ck_assert_str_eq(
+			result.happenings[result.n_happenings - 1].text,
+			v[i].text);
+	}
+}
+END_TEST
+
+START_TEST(a_flap_is_downs_and_ups)
+{
+	static struct event_spec ev[] = {
+		{.kind = EVENT_FLAP,
+		 .at_ns = 20.0 * MS,
+		 .link_a = "access",
+		 .link_b = "plat1",
+		 .times = 2,
+		 .period_ns = 40.0 * MS},
+		{.kind = EVENT_ENGINE_KILL,
+		 .at_ns = 50.0 * MS,
+		 .node = "plat1"},
+	};
+	static const double at[] = {20, 40, 50, 60, 80};
+	struct err e;
+
+	scenario.events = ev;
+	scenario.n_events = 2;
+	ck_assert_int_eq(timeline_play(&tl, &e), 0);
+	ck_assert_str_eq(diary, "link 0 down; link 0 up; kill 1; link 0 down; "
+				"link 0 up; ");
+	ck_assert_uint_eq(result.n_happenings, 5);
+	for (size_t i = 0; i < 5; i++)
+		ck_assert_double_eq_tol(result.happenings[i].at_ns -
+						result.happenings[i].late_ns,
+					at[i] * MS, 1.0 * MS);
+}
+END_TEST
+
+/* Twice: the second time it runs on another machine. */
+START_TEST(the_cluster_restarts_elsewhere)
+{
+	static struct host_spec hosts[] = {
+		{.name = "pve1",
+		 .restart_after_ns = 30.0 * MS,
+		 .restart_on = "pve3"},
+		{.name = "pve3", .restart_after_ns = 3600.0 * NS_PER_S},
+	};
+	static struct plat_spec plat = {.name = "plat1", .host = "pve1"};
+	static struct event_spec ev[] = {
+		{.kind = EVENT_HOST_DOWN, .at_ns = 20.0 * MS, .host = "pve1"},
+		{.kind = EVENT_HOST_DOWN, .at_ns = 80.0 * MS, .host = "pve3"},
+	};
+	struct err e = {""};
+
+	topology.hosts = hosts;
+	topology.n_hosts = 2;
+	plan.nodes[1].plat = &plat;
+	node_alive = true;
+	scenario.events = ev;
+	scenario.n_events = 2;
+	ck_assert_msg(!timeline_play(&tl, &e), "%s", e.text);
+	ck_assert_str_eq(diary, "node 1 down; node 1 up; engines of 1; "
+				"node 1 down; ");
+	ck_assert_str_eq(result.happenings[1].text,
+			 "the cluster starts plat1 on pve3");
+	ck_assert_double_ge(result.happenings[1].at_ns, 50.0 * MS);
+	/* nothing is left there */
+	scenario.n_events = 1;
+	tl.over = false;
+	ck_assert_int_eq(timeline_play(&tl, &e), -ENOENT);
+	plan.nodes[1].plat = NULL;
 }
 END_TEST
 
@@ -605,6 +780,9 @@ int main(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, actions_in_order_of_time);
+	tcase_add_test(t, every_word_does_what_it_says);
+	tcase_add_test(t, a_flap_is_downs_and_ups);
+	tcase_add_test(t, the_cluster_restarts_elsewhere);
 	tcase_add_test(t, zero_is_when_traffic_flows);
 	tcase_add_test(t, await_is_timed_to_the_news);
 	tcase_add_test(t, await_missed_is_absent);

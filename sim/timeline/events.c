@@ -45,42 +45,83 @@ static int run_engine_event(struct timeline *t, const struct event_spec *ev,
 		return ret;
 	if (ev->kind == EVENT_ENGINE_KILL)
 		return engine_kill(en, e);
-	if (ev->kind == EVENT_ENGINE_START)
-		return engine_restart(en, e);
-	return engine_freeze(en, ev->kind == EVENT_ENGINE_STOP, e);
+	if (ev->kind == EVENT_ENGINE_END)
+		return engine_end(en, e);
+	return engine_restart(en, e);
 }
 
-static int run_link_event(struct timeline *t, const struct event_spec *ev,
-			  struct err *e)
+static int run_engine_freeze(struct timeline *t, const struct event_spec *ev,
+			     struct err *e)
 {
-	const struct plan *p = world_plan(t->world);
-	int link = plan_find_link(p, ev->link_a, ev->link_b);
+	struct engine *en;
+	int ret = find_engine(t, ev, &en, e);
+
+	return ret ? ret : engine_freeze(en, ev->kind == EVENT_ENGINE_STOP, e);
+}
+
+/* ---- links -----------------------------------------------------------------
+ */
+
+static int find_link(struct timeline *t, const struct event_spec *ev,
+		     struct err *e)
+{
+	int link = plan_find_link(world_plan(t->world), ev->link_a, ev->link_b);
 
 	if (link < 0)
 		return err_set(e, ENOENT, "%s:%u: there is no link %s-%s",
 			       ev->pos.file, ev->pos.line, ev->link_a,
 			       ev->link_b);
-	if (ev->kind != EVENT_SHAPE)
-		return world_link_set(t->world, link, ev->kind == EVENT_LINK_UP,
-				      e);
-	if (p->links[link].relayed)
+	return link;
+}
+
+static int run_link_set(struct timeline *t, const struct event_spec *ev,
+			struct err *e)
+{
+	int link = find_link(t, ev, e);
+
+	if (link < 0)
+		return link;
+	return world_link_set(t->world, link, ev->kind == EVENT_LINK_UP, e);
+}
+
+static int run_shape(struct timeline *t, const struct event_spec *ev,
+		     struct err *e)
+{
+	int link = find_link(t, ev, e);
+
+	if (link < 0)
+		return link;
+	if (world_plan(t->world)->links[link].relayed)
 		return engine_shape(t->engines, link, &ev->shape, e);
 	return world_link_shape(t->world, link, &ev->shape, e);
 }
 
-static int run_node_event(struct timeline *t, const struct event_spec *ev,
-			  struct err *e)
+static int run_hole(struct timeline *t, const struct event_spec *ev,
+		    struct err *e)
+{
+	int link = find_link(t, ev, e);
+
+	if (link < 0)
+		return link;
+	return world_link_hole(t->world, link, ev->hole_down, ev->hole_up, e);
+}
+
+/* ---- nodes -----------------------------------------------------------------
+ */
+
+static int find_node(struct timeline *t, const struct event_spec *ev,
+		     struct err *e)
 {
 	int node = plan_find_node(world_plan(t->world), ev->node);
-	int ret;
 
 	if (node < 0)
 		return err_set(e, ENOENT, "%s:%u: there is no node %s",
 			       ev->pos.file, ev->pos.line, ev->node);
-	if (ev->kind == EVENT_NODE_UP) {
-		ret = world_node_up(t->world, node, e);
-		return ret ? ret : engines_restart_node(t->engines, node, e);
-	}
+	return node;
+}
+
+static int node_down(struct timeline *t, int node, struct err *e)
+{
 	for (size_t i = 0; i < engines_count(t->engines); i++) {
 		struct engine *en = engines_at(t->engines, i);
 
@@ -89,6 +130,129 @@ static int run_node_event(struct timeline *t, const struct event_spec *ev,
 	}
 	return world_node_down(t->world, node, e);
 }
+
+static int node_up(struct timeline *t, int node, struct err *e)
+{
+	int ret = world_node_up(t->world, node, e);
+
+	return ret ? ret : engines_restart_node(t->engines, node, e);
+}
+
+static int run_node_down(struct timeline *t, const struct event_spec *ev,
+			 struct err *e)
+{
+	int node = find_node(t, ev, e);
+
+	return node < 0 ? node : node_down(t, node, e);
+}
+
+static int run_node_up(struct timeline *t, const struct event_spec *ev,
+		       struct err *e)
+{
+	int node = find_node(t, ev, e);
+
+	return node < 0 ? node : node_up(t, node, e);
+}
+
+static int run_node_freeze(struct timeline *t, const struct event_spec *ev,
+			   struct err *e)
+{
+	int node = find_node(t, ev, e);
+
+	if (node < 0)
+		return node;
+	return world_freeze(t->world, node, ev->kind == EVENT_NODE_FREEZE, e);
+}
+
+/* ---- machines of the cluster -----------------------------------------------
+ */
+
+/* A node waits for the cluster to start it elsewhere. */
+struct revival {
+	struct timeline *t;
+	int node;
+	const char *on; /* NULL: a machine without a name */
+};
+
+static void revive(void *arg, struct mono due)
+{
+	struct revival *r = arg;
+	struct timeline *t = r->t;
+	const char *name = world_plan(t->world)->nodes[r->node].name;
+	struct err e;
+
+	(void)due;
+	if (t->over || world_node_alive(t->world, r->node))
+		return; /* someone started it by hand */
+	timeline_happened(t, t->zero, clock_now(), 0, "event",
+			  "the cluster starts %s%s%s", name,
+			  r->on ? " on " : "", r->on ? r->on : "");
+	if (node_up(t, r->node, &e))
+		t->broken = arena_printf(t->arena, "%s: %s", name, e.text);
+}
+
+/* Where @node runs by now: the cluster may have moved it. */
+static const char *host_of(struct timeline *t, int node)
+{
+	const struct plan *p = world_plan(t->world);
+
+	if (!t->hosts) {
+		t->hosts = arena_alloc(t->arena,
+				       (p->n_nodes + 1) * sizeof(*t->hosts));
+		for (size_t i = 0; i < p->n_nodes; i++)
+			t->hosts[i] = p->nodes[i].plat ? p->nodes[i].plat->host
+						       : NULL;
+	}
+	return t->hosts[node];
+}
+
+static int node_dies_with_host(struct timeline *t, int node,
+			       const struct host_spec *h, struct err *e)
+{
+	struct revival *r = ARENA_NEW(t->arena, struct revival);
+	struct mono at = mono_add(clock_now(), (int64_t)h->restart_after_ns);
+	int ret = node_down(t, node, e);
+
+	if (ret)
+		return ret;
+	*r = (struct revival){.t = t, .node = node, .on = h->restart_on};
+	t->hosts[node] = h->restart_on;
+	if (!loop_add_timer(world_loop(t->world), at, revive, r))
+		return err_set(e, errno, "loop: %s", strerror(errno));
+	return 0;
+}
+
+static int run_host_down(struct timeline *t, const struct event_spec *ev,
+			 struct err *e)
+{
+	const struct topology *topo = t->scenario->topology;
+	const struct plan *p = world_plan(t->world);
+	const struct host_spec *h = NULL;
+	int hit = 0;
+
+	for (size_t i = 0; i < topo->n_hosts; i++)
+		if (!strcmp(topo->hosts[i].name, ev->host))
+			h = &topo->hosts[i];
+	for (int i = 0; h && i < (int)p->n_nodes; i++) {
+		const char *on = host_of(t, i);
+		int ret;
+
+		if (!on || strcmp(on, ev->host) != 0 ||
+		    !world_node_alive(t->world, i))
+			continue;
+		ret = node_dies_with_host(t, i, h, e);
+		if (ret)
+			return ret;
+		hit++;
+	}
+	if (!hit)
+		return err_set(e, ENOENT, "%s:%u: nothing runs on host %s",
+			       ev->pos.file, ev->pos.line, ev->host);
+	return 0;
+}
+
+/* ---- costs -----------------------------------------------------------------
+ */
 
 /* The cost of a node: of its routed links, at both ends, in both families. */
 static int run_set_cost(struct timeline *t, const struct event_spec *ev,
@@ -111,7 +275,7 @@ static int run_set_cost(struct timeline *t, const struct event_spec *ev,
 			continue;
 		for (int k = 0; k < 2; k++) {
 			int ret = en[k]->ops->set_cost(en[k], ends[k]->name,
-						       ev->cost, e);
+						       ev->family, ev->cost, e);
 
 			if (ret)
 				return ret;
@@ -126,57 +290,92 @@ static int run_set_cost(struct timeline *t, const struct event_spec *ev,
 	return 0;
 }
 
+/* ---- all of them, by kind --------------------------------------------------
+ */
+
+enum named_by { BY_LINK, BY_NODE, BY_HOST, BY_AWAIT };
+
+static const struct {
+	int (*run)(struct timeline *t, const struct event_spec *ev,
+		   struct err *e); /* NULL: not carried out by itself */
+	enum named_by named;
+} table[] = {
+	[EVENT_LINK_DOWN] = {run_link_set, BY_LINK},
+	[EVENT_LINK_UP] = {run_link_set, BY_LINK},
+	[EVENT_ENGINE_KILL] = {run_engine_event, BY_NODE},
+	[EVENT_ENGINE_START] = {run_engine_event, BY_NODE},
+	[EVENT_ENGINE_STOP] = {run_engine_freeze, BY_NODE},
+	[EVENT_ENGINE_CONT] = {run_engine_freeze, BY_NODE},
+	[EVENT_NODE_DOWN] = {run_node_down, BY_NODE},
+	[EVENT_NODE_UP] = {run_node_up, BY_NODE},
+	[EVENT_SET_COST] = {run_set_cost, BY_NODE},
+	[EVENT_SHAPE] = {run_shape, BY_LINK},
+	[EVENT_BLACK_HOLE] = {run_hole, BY_LINK},
+	[EVENT_BLACK_HOLE_END] = {run_hole, BY_LINK},
+	[EVENT_NODE_FREEZE] = {run_node_freeze, BY_NODE},
+	[EVENT_NODE_THAW] = {run_node_freeze, BY_NODE},
+	[EVENT_ENGINE_END] = {run_engine_event, BY_NODE},
+	[EVENT_HOST_DOWN] = {run_host_down, BY_HOST},
+	[EVENT_FLAP] = {NULL, BY_LINK}, /* played as downs and ups */
+	[EVENT_AWAIT_ROUTE] = {NULL, BY_AWAIT},
+	[EVENT_AWAIT_PING] = {NULL, BY_AWAIT},
+};
+
 int event_run(struct timeline *t, const struct event_spec *ev, struct err *e)
 {
-	switch (ev->kind) {
-	case EVENT_LINK_DOWN:
-	case EVENT_LINK_UP:
-	case EVENT_SHAPE:
-		return run_link_event(t, ev, e);
-	case EVENT_ENGINE_KILL:
-	case EVENT_ENGINE_START:
-	case EVENT_ENGINE_STOP:
-	case EVENT_ENGINE_CONT:
-		return run_engine_event(t, ev, e);
-	case EVENT_NODE_DOWN:
-	case EVENT_NODE_UP:
-		return run_node_event(t, ev, e);
-	case EVENT_SET_COST:
-		return run_set_cost(t, ev, e);
-	case EVENT_AWAIT_ROUTE:
-	case EVENT_AWAIT_PING:
-		break;
-	}
-	return err_set(e, EINVAL, "%s:%u: an await is not carried out",
-		       ev->pos.file, ev->pos.line);
+	if (table[ev->kind].run)
+		return table[ev->kind].run(t, ev, e);
+	return err_set(e, EINVAL, "%s:%u: %s is not carried out by itself",
+		       ev->pos.file, ev->pos.line, event_words[ev->kind]);
+}
+
+static void link_text(const struct event_spec *ev, char *buf, size_t len)
+{
+	snprintf(buf, len, "%s %s-%s%s", event_words[ev->kind], ev->link_a,
+		 ev->link_b,
+		 ev->hole_down == ev->hole_up ? ""
+		 : ev->hole_down	      ? ", down only"
+					      : ", up only");
+}
+
+static void node_text(const struct event_spec *ev, char *buf, size_t len)
+{
+	if (ev->kind == EVENT_SET_COST)
+		snprintf(buf, len, "%s %s to %lld%s", event_words[ev->kind],
+			 ev->node, (long long)ev->cost,
+			 ev->family == 4   ? " (IPv4)"
+			 : ev->family == 6 ? " (IPv6)"
+					   : "");
+	else
+		snprintf(buf, len, "%s %s%s%s", event_words[ev->kind], ev->node,
+			 ev->role ? " " : "", ev->role ? ev->role : "");
+}
+
+static void await_text(const struct event_spec *ev, char *buf, size_t len)
+{
+	const char *name = ev->name ? ev->name : "await";
+
+	if (ev->kind == EVENT_AWAIT_PING)
+		snprintf(buf, len, "%s: %s answers %s", name, ev->to, ev->node);
+	else
+		snprintf(buf, len, "%s: %s routes %s via %s", name, ev->node,
+			 ev->to, ev->via ? ev->via : "anyone");
 }
 
 const char *event_text(const struct event_spec *ev, char *buf, size_t len)
 {
-	const char *word = event_words[ev->kind];
-
-	switch (ev->kind) {
-	case EVENT_LINK_DOWN:
-	case EVENT_LINK_UP:
-	case EVENT_SHAPE:
-		snprintf(buf, len, "%s %s-%s", word, ev->link_a, ev->link_b);
+	switch (table[ev->kind].named) {
+	case BY_LINK:
+		link_text(ev, buf, len);
 		break;
-	case EVENT_SET_COST:
-		snprintf(buf, len, "%s %s to %lld", word, ev->node,
-			 (long long)ev->cost);
+	case BY_NODE:
+		node_text(ev, buf, len);
 		break;
-	case EVENT_AWAIT_ROUTE:
-		snprintf(buf, len, "%s: %s routes %s via %s",
-			 ev->name ? ev->name : "await", ev->node, ev->to,
-			 ev->via ? ev->via : "anyone");
+	case BY_HOST:
+		snprintf(buf, len, "%s %s", event_words[ev->kind], ev->host);
 		break;
-	case EVENT_AWAIT_PING:
-		snprintf(buf, len, "%s: %s answers %s",
-			 ev->name ? ev->name : "await", ev->to, ev->node);
-		break;
-	default:
-		snprintf(buf, len, "%s %s%s%s", word, ev->node,
-			 ev->role ? " " : "", ev->role ? ev->role : "");
+	case BY_AWAIT:
+		await_text(ev, buf, len);
 		break;
 	}
 	return buf;

@@ -141,6 +141,22 @@ static double event_begins(const struct scenario *s, size_t i)
 	return s->events[i].until ? 0 : s->events[i].at_ns;
 }
 
+/* A flap is so many downs and ups of its own. */
+static void list_flap(struct timeline *t, const struct event_spec *ev,
+		      struct action **v, size_t *n)
+{
+	for (int64_t i = 0; i < 2 * ev->times; i++) {
+		struct event_spec *one = ARENA_NEW(t->arena, struct event_spec);
+		struct action *a = ARENA_APPEND(t->arena, *v, *n);
+
+		*one = *ev;
+		one->kind = i % 2 ? EVENT_LINK_UP : EVENT_LINK_DOWN;
+		one->at_ns = ev->at_ns + (double)i * ev->period_ns / 2;
+		*a = (struct action){
+			.at_ns = one->at_ns, .event = one, .order = *n};
+	}
+}
+
 static struct action *list_actions(struct timeline *t, size_t *count)
 {
 	const struct scenario *s = t->scenario;
@@ -155,8 +171,13 @@ static struct action *list_actions(struct timeline *t, size_t *count)
 				     .order = n};
 	}
 	for (size_t i = 0; i < s->n_events; i++) {
-		struct action *a = ARENA_APPEND(t->arena, v, n);
+		struct action *a;
 
+		if (s->events[i].kind == EVENT_FLAP) {
+			list_flap(t, &s->events[i], &v, &n);
+			continue;
+		}
+		a = ARENA_APPEND(t->arena, v, n);
 		*a = (struct action){.at_ns = event_begins(s, i),
 				     .event = &s->events[i],
 				     .order = n};
@@ -280,6 +301,7 @@ static int set_zero(struct play *p, struct action *v, size_t n, struct err *e)
 	p->zero = clock_now();
 	p->end = mono_add(p->zero, (int64_t)t->scenario->duration_ns);
 	p->flowing = true;
+	t->zero = p->zero;
 	return 0;
 }
 
@@ -346,7 +368,9 @@ static int run_actions(struct play *p, struct action *v, size_t n,
 				probe_deadline(p->probes[i].probe)))
 			p->wait_until = probe_deadline(p->probes[i].probe);
 	ret = loop_run_until(world_loop(t->world), all_over, p, p->wait_until);
-	return ret == -EINTR ? ret : 0;
+	if (ret == -EINTR)
+		return ret;
+	return t->broken ? err_set(e, EIO, "%s", t->broken) : 0;
 }
 
 int timeline_play(struct timeline *t, struct err *e)
@@ -367,6 +391,7 @@ int timeline_play(struct timeline *t, struct err *e)
 		ret = run_actions(p, v, n, e);
 	p->wait_until = clock_now(); /* ends the ticking */
 	p->flowing = false;	     /* and the record of routes */
+	t->over = true;
 	for (size_t i = 0; i < p->n_awaits; i++)
 		if (p->awaits[i])
 			await_finish(p->awaits[i]);

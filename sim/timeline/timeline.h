@@ -22,6 +22,11 @@ struct timeline {
 	void (*stage)(void *arg, const char *text);
 	void (*tick)(void *arg, double done_ns, double total_ns);
 	void *arg;
+	/* while playing, for events that go on by themselves */
+	struct mono zero;   /* when traffic began to flow */
+	const char **hosts; /* by node: the machine it runs on */
+	bool over;
+	const char *broken; /* what one of them could not do; NULL: nothing */
 	/* found while playing */
 	double late_max_ns; /* of any event */
 	bool missed_awaits; /* informative; expectations judge */
