@@ -37,7 +37,7 @@ plan_SRCS := addrplan links nodes plan print routes steps
 world_SRCS := world names node mounts proc netlink link addr route verify \
 	offload tbf hole watch clean
 engine_SRCS := engine start util ask nlroute announce relay bind9 bind9_auth bind9_dns64 \
-	frr xlatd
+	frr xlatd jool jool_host jool_net jool_node jool_vm guest
 relay_SRCS := relay config control path port pool impair segment hist
 probe_SRCS := capture capture_node dns dns_msg dns_node iperf3 node_args ping \
 	ping_node probe stream stream_main stream_node stream_record \
@@ -80,10 +80,12 @@ libs = $(foreach l,$(1),$(call lib,$(l)))
 ldlibs = $(foreach l,$(1),$($(l)_LDLIBS))
 
 PROGRAMS := $(if $(daemon_SRCS),$(BUILD)/xlatd) $(if $(cmd_SRCS),$(BUILD)/xlatsim)
+# what a Jool node boots, and what is preloaded into its kernel
+UML_PROGRAMS := $(BUILD)/xlatsim-guest $(BUILD)/xlatsim-uml.so
 TEST_PROGRAMS := $(addprefix $(BUILD)/tests/,$(XLAT_TESTS) $(SIM_TESTS) $(NS_TESTS))
 
 .PHONY: all
-all: $(PROGRAMS)
+all: $(PROGRAMS) $(UML_PROGRAMS)
 
 define folder_rules
 $(1)_OBJS := $(patsubst %,$(BUILD)/obj/$(1)/%.o,$($(1)_SRCS))
@@ -115,6 +117,15 @@ $(BUILD)/xlatsim: $(BUILD)/obj/xlatsim.o $(call libs,$(XLATSIM_LIBS))
 	$(if $(filter 0,$(V)),@echo "  LD    $@")
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call ldlibs,$(XLATSIM_LIBS))
 
+# Neither sanitizers nor hardening: the one is no ordinary process, the other
+# lives inside somebody else's.
+$(BUILD)/xlatsim-guest: sim/engine/uml/guest_init.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE $(WARN) $(if $(CI)$(WERROR),-Werror) -O2 -static -o $@ $<
+$(BUILD)/xlatsim-uml.so: sim/engine/uml/shim.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE $(WARN) $(if $(CI)$(WERROR),-Werror) -O2 -shared -fPIC -o $@ $<
+
 define test_rule
 $(BUILD)/obj/tests/$(1).o: $(2)/tests/$(1).c | deps-hint
 	@mkdir -p $$(@D)
@@ -132,7 +143,7 @@ $(foreach t,$(SIM_TESTS) $(NS_TESTS),$(eval $(call test_rule,$(t),sim)))
 .PHONY: tests deps check check-built demo sanitize lint format fuzz coverage \
 	install uninstall clean help
 
-tests: $(TEST_PROGRAMS)
+tests: $(TEST_PROGRAMS) $(UML_PROGRAMS)
 
 # DEPS=no: the machine has no apt, and someone has installed what is needed.
 deps:
@@ -224,6 +235,9 @@ install: all
 		$(DESTDIR)$(prefix)/share/bash-completion/completions \
 		$(DESTDIR)$(prefix)/share/xlatsim
 	install -m 755 $(BUILD)/xlatsim $(BUILD)/xlatd $(DESTDIR)$(prefix)/bin
+	install -d $(DESTDIR)$(prefix)/lib/xlatsim
+	install -m 755 $(UML_PROGRAMS) tools/prepare-jool.sh \
+		$(DESTDIR)$(prefix)/lib/xlatsim
 	install -m 644 $(MAN1) $(DESTDIR)$(prefix)/share/man/man1
 	install -m 644 $(MAN5) $(DESTDIR)$(prefix)/share/man/man5
 	install -m 644 $(MAN8) $(DESTDIR)$(prefix)/share/man/man8
@@ -232,7 +246,7 @@ install: all
 	cp -R topologies scenarios $(DESTDIR)$(prefix)/share/xlatsim
 
 uninstall:
-	cd $(DESTDIR)$(prefix) && rm -rf bin/xlatsim bin/xlatd share/xlatsim \
+	cd $(DESTDIR)$(prefix) && rm -rf bin/xlatsim bin/xlatd lib/xlatsim share/xlatsim \
 		$(addprefix share/man/man1/,$(notdir $(MAN1))) \
 		$(addprefix share/man/man5/,$(notdir $(MAN5))) \
 		$(addprefix share/man/man8/,$(notdir $(MAN8))) \

@@ -7,6 +7,7 @@
 #include "../xlat/base/diag.h"
 #include "../xlat/base/log.h"
 #include "cmd/cmd.h"
+#include "engine/jool_vm.h"
 #include "probe/probe.h"
 #include "relay/relay.h"
 
@@ -26,6 +27,7 @@ static const struct subcommand {
 	 "remove whatever a killed run left behind"},
 	{"probe", probe_main, NULL, NULL},
 	{"relay", relay_main, NULL, NULL},
+	{"jool-vm", jool_vm_main, NULL, NULL},
 };
 
 #define N_SUBCOMMANDS (sizeof(subcommands) / sizeof(*subcommands))

@@ -18,6 +18,7 @@ allowed() {
 	sim/world) echo xlat/base sim/spec sim/plan ;;
 	sim/relay) echo xlat/base ;;
 	sim/engine) echo xlat/base sim/spec sim/plan sim/world ;;
+	sim/engine/uml) echo ;;
 	sim/probe) echo xlat/base sim/spec sim/plan sim/world sim/score ;;
 	sim/report) echo xlat/base sim/spec sim/score ;;
 	sim/timeline) echo xlat/base sim/spec sim/plan sim/world sim/engine \

@@ -19,7 +19,7 @@
 #define GRACE_NS NS_PER_S
 
 static const struct engine_ops *const table[] = {
-	&relay_ops, &bind9_ops, &frr_ops, &xlatd_ops, NULL,
+	&relay_ops, &bind9_ops, &frr_ops, &xlatd_ops, &jool_ops, NULL,
 };
 
 const struct engine_ops *const *engine_all(void)
@@ -99,8 +99,8 @@ struct engine *engines_at(struct engines *es, size_t i)
 static void stop_one(struct engine *en)
 {
 	en->expected_down = true;
-	if (en->ops->stop)
-		en->ops->stop(en);
+	if (en->ops->stop && en->n_procs)
+		proc_wait(en->procs[0], mono_add(clock_now(), GRACE_NS));
 	for (size_t i = en->n_procs; i-- > 0;)
 		proc_stop(en->procs[i], GRACE_NS);
 	engine_drop(en);
@@ -115,6 +115,11 @@ void engines_stop(struct engines *es)
 	/* all are asked at once; each is then waited for */
 	for (size_t i = 0; i < es->n; i++) {
 		es->v[i].expected_down = true;
+		if (es->v[i].ops->stop && es->v[i].n_procs) {
+			proc_signal(es->v[i].procs[0], SIGCONT);
+			es->v[i].ops->stop(&es->v[i]);
+			continue;
+		}
 		for (size_t k = 0; k < es->v[i].n_procs; k++) {
 			proc_signal(es->v[i].procs[k], SIGTERM);
 			proc_signal(es->v[i].procs[k], SIGCONT);

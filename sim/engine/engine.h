@@ -34,8 +34,12 @@ struct engine_ops {
 	int (*ready)(struct engine *en, struct mono deadline, struct err *e);
 	/* counters - a JSON object, or NULL when it has none. New reference. */
 	json_t *(*counters)(struct engine *en);
-	/* stop - end it kindly. NULL: SIGTERM to all its processes. */
+	/* stop - ask it to end, without waiting for that. SIGTERM follows
+	 * after a grace. NULL: SIGTERM at once. */
 	void (*stop)(struct engine *en);
+	/* ended - its main process is gone, however that came: take away what
+	 * outlives it. Not called at teardown; may be NULL. */
+	void (*ended)(struct engine *en);
 	/* fini - free what configure() put into @state; may be NULL. */
 	void (*fini)(struct engine *en);
 	/*

@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +63,8 @@ static void on_end(void *arg, struct proc *p, int wstatus)
 
 	(void)wstatus;
 	en->serving = false;
+	if (en->ops->ended && en->n_procs && p == en->procs[0])
+		en->ops->ended(en);
 	if (en->expected_down || en->fault[0])
 		return;
 	for (size_t i = 0; i < en->n_procs; i++)
@@ -314,6 +317,26 @@ int host_find(const char *program, char *path, size_t len)
 		at += n + (at[n] == ':');
 	}
 	return -ENOENT;
+}
+
+int host_find_own(const char *program, char *path, size_t len)
+{
+	/* tests live one folder below; `make install` knows lib/ */
+	static const char *const beside[] = {"", "/..", "/../lib/xlatsim"};
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n > 0) {
+		self[n] = '\0';
+		*strrchr(self, '/') = '\0';
+		for (size_t i = 0; i < sizeof(beside) / sizeof(*beside); i++) {
+			if ((size_t)snprintf(path, len, "%s%s/%s", self,
+					     beside[i], program) < len &&
+			    !access(path, X_OK))
+				return 0;
+		}
+	}
+	return host_find(program, path, len);
 }
 
 static void __attribute__((noreturn))

@@ -37,26 +37,6 @@ static const char *socket_of(const struct engine *en)
 	return is_plat(en) ? SOCKET_PLAT : SOCKET_CLAT;
 }
 
-/* Beside xlatsim when run from a build folder, else installed. */
-static int find_xlatd(char *path, size_t len)
-{
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	/* tests live one folder below */
-	static const char *const beside[] = {"/xlatd", "/../xlatd"};
-
-	if (n > 0) {
-		self[n] = '\0';
-		*strrchr(self, '/') = '\0';
-		for (int i = 0; i < 2; i++) {
-			snprintf(path, len, "%s%s", self, beside[i]);
-			if (!access(path, X_OK))
-				return 0;
-		}
-	}
-	return host_find("xlatd", path, len);
-}
-
 static int xlatd_available(char *version, size_t len, struct err *why)
 {
 	char path[PATH_MAX + 16];
@@ -66,7 +46,7 @@ static int xlatd_available(char *version, size_t len, struct err *why)
 		return err_set(why, ENODEV,
 			       "/dev/net/tun: %s (try: modprobe tun, as root)",
 			       strerror(errno));
-	if (find_xlatd(path, sizeof(path)))
+	if (host_find_own("xlatd", path, sizeof(path)))
 		return err_set(why, ENOENT,
 			       "xlatd is neither beside xlatsim nor installed: "
 			       "run make");
@@ -221,7 +201,7 @@ static int xlatd_start(struct engine *en, struct err *e)
 	struct xlatd *x = en->state;
 	int ret;
 
-	if (find_xlatd(path, sizeof(path)))
+	if (host_find_own("xlatd", path, sizeof(path)))
 		return err_set(e, ENOENT, "xlatd is not found");
 	if (is_plat(en))
 		announce_update(x->announce); /* nothing is, at present */
