@@ -13,6 +13,8 @@ enum kind {
 void addrmap_init(struct addrmap *m, enum addrmap_role role)
 {
 	*m = (struct addrmap){.role = role, .wkp_strict = true};
+	m->hairpin = role == ADDRMAP_SIIT ? ADDRMAP_HAIRPIN_INTRINSIC
+					  : ADDRMAP_HAIRPIN_OFF;
 	eam_init(&m->eam, NULL, 0, NULL, NULL);
 	m->pool6791.addr.s_addr = htonl(ADDRMAP_DUMMY4);
 	m->pool6791.len = 32;
@@ -43,10 +45,13 @@ static enum reason map46(const struct addrmap *m, enum kind kind,
 	return REASON_OK;
 }
 
+/* @by_prefix: out, by RFC 6052 and not by an EAM; NULL: nobody asks */
 static enum reason map64(const struct addrmap *m, enum kind kind,
 			 const struct in6_addr *in, struct in_addr *out,
-			 enum reason none)
+			 bool *by_prefix, enum reason none)
 {
+	if (by_prefix)
+		*by_prefix = false;
 	if (kind != WORLD && eam_64(&m->eam, in, out))
 		return REASON_OK;
 	if (kind == CUSTOMER || !m->has_pref64 ||
@@ -55,6 +60,8 @@ static enum reason map64(const struct addrmap *m, enum kind kind,
 	if (m->wkp_strict && rfc6052_is_wkp(&m->pref64) &&
 	    !addr4_is_global(*out))
 		return REASON_WKP_NON_GLOBAL;
+	if (by_prefix)
+		*by_prefix = true;
 	return REASON_OK;
 }
 
@@ -70,34 +77,74 @@ static enum reason check_dst4(struct in_addr a)
 	return addr4_is_unicast(a) ? REASON_OK : REASON_ILLEGAL_DESTINATION;
 }
 
-enum reason addrmap_46(const struct addrmap *m, const struct pkt_info *info,
-		       struct xlat_map *map)
+/*
+ * RFC 7757 section 4.2.1: which addresses may not use an EAM, so that what
+ * the other host answers comes back through here.
+ */
+struct kinds46 {
+	enum kind src, dst, inner_src, inner_dst;
+};
+
+static struct kinds46 kinds46(const struct addrmap *m,
+			      const struct pkt_info *info, bool hairpinned)
 {
-	bool clat = m->role == ADDRMAP_CLAT;
-	enum kind near = clat ? CUSTOMER : ANY;
-	enum kind far = clat ? WORLD : ANY;
 	const struct pkt_ip *ip = &info->outer, *in = &info->inner;
+	struct kinds46 k = {ANY, ANY, ANY, ANY};
+
+	if (m->role == ADDRMAP_CLAT)
+		return (struct kinds46){CUSTOMER, WORLD, WORLD, CUSTOMER};
+	if (!hairpinned)
+		return k;
+	if (!info->icmp_error)
+		k.src = WORLD;
+	else
+		k.inner_dst = WORLD;
+	if (info->icmp_error && ip->src.v4.s_addr == in->dst.v4.s_addr)
+		k.src = WORLD;
+	return k;
+}
+
+static enum reason map_ends46(const struct addrmap *m,
+			      const struct pkt_info *info, bool hairpinned,
+			      struct xlat_map *map)
+{
+	const struct pkt_ip *ip = &info->outer, *in = &info->inner;
+	struct kinds46 k = kinds46(m, info, hairpinned);
 	enum reason reason;
 
 	map->outer.set_ports = false;
 	map->inner.set_ports = false;
+	map->hairpin = false;
 	if (!info->icmp_error && !addr4_is_unicast(ip->src.v4))
 		return REASON_ILLEGAL_SOURCE;
 	reason = check_dst4(ip->dst.v4);
 	if (!reason)
-		reason = map46(m, near, ip->src.v4, &map->outer.src.v6,
+		reason = map46(m, k.src, ip->src.v4, &map->outer.src.v6,
 			       REASON_NO_MAPPING_SOURCE);
 	if (!reason)
-		reason = map46(m, far, ip->dst.v4, &map->outer.dst.v6,
+		reason = map46(m, k.dst, ip->dst.v4, &map->outer.dst.v6,
 			       REASON_NO_MAPPING_DESTINATION);
 	if (reason || !info->icmp_error)
 		return reason;
-	reason = map46(m, far, in->src.v4, &map->inner.src.v6,
+	reason = map46(m, k.inner_src, in->src.v4, &map->inner.src.v6,
 		       REASON_NO_MAPPING_SOURCE);
 	if (!reason)
-		reason = map46(m, near, in->dst.v4, &map->inner.dst.v6,
+		reason = map46(m, k.inner_dst, in->dst.v4, &map->inner.dst.v6,
 			       REASON_NO_MAPPING_DESTINATION);
 	return reason;
+}
+
+enum reason addrmap_46(const struct addrmap *m, const struct pkt_info *info,
+		       struct xlat_map *map)
+{
+	return map_ends46(m, info, m->hairpin == ADDRMAP_HAIRPIN_SIMPLE, map);
+}
+
+enum reason addrmap_46_hairpinned(const struct addrmap *m,
+				  const struct pkt_info *info,
+				  struct xlat_map *map)
+{
+	return map_ends46(m, info, true, map);
 }
 
 /* RFC 6791: the same IPv6 router always shows as the same IPv4 address. */
@@ -129,7 +176,7 @@ static enum reason map_src64(const struct addrmap *m,
 
 	if (!addr6_is_unicast(src) || link_local6(src))
 		return REASON_ILLEGAL_SOURCE;
-	reason = map64(m, kind, src, out, REASON_NO_MAPPING_SOURCE);
+	reason = map64(m, kind, src, out, NULL, REASON_NO_MAPPING_SOURCE);
 	if (!reason && !addr4_is_unicast(*out))
 		reason = REASON_ILLEGAL_SOURCE;
 	if (!info->icmp_error || !reason || reason == REASON_WKP_NON_GLOBAL)
@@ -140,15 +187,25 @@ static enum reason map_src64(const struct addrmap *m,
 
 static enum reason map_dst64(const struct addrmap *m,
 			     const struct pkt_info *info, enum kind kind,
-			     struct in_addr *out)
+			     struct in_addr *out, bool *by_prefix)
 {
 	const struct in6_addr *dst = &info->outer.dst.v6;
 	enum reason reason;
 
 	if (dst->s6_addr[0] == 0xff)
 		return REASON_MULTICAST;
-	reason = map64(m, kind, dst, out, REASON_NO_MAPPING_DESTINATION);
+	reason = map64(m, kind, dst, out, by_prefix,
+		       REASON_NO_MAPPING_DESTINATION);
 	return reason ? reason : check_dst4(*out);
+}
+
+/* RFC 7757 section 4.2.2: condition sets A and B. */
+static bool hairpins(const struct addrmap *m, struct in_addr v4, bool by_prefix)
+{
+	struct in6_addr there;
+
+	return m->hairpin == ADDRMAP_HAIRPIN_INTRINSIC && by_prefix &&
+	       eam_46(&m->eam, v4, &there);
 }
 
 enum reason addrmap_64(const struct addrmap *m, const struct pkt_info *info,
@@ -159,18 +216,24 @@ enum reason addrmap_64(const struct addrmap *m, const struct pkt_info *info,
 	enum kind far = clat ? WORLD : ANY;
 	const struct pkt_ip *in = &info->inner;
 	enum reason reason;
+	bool by_prefix;
 
 	map->outer.set_ports = false;
 	map->inner.set_ports = false;
 	reason = map_src64(m, info, far, &map->outer.src.v4);
 	if (!reason)
-		reason = map_dst64(m, info, near, &map->outer.dst.v4);
-	if (reason || !info->icmp_error)
+		reason = map_dst64(m, info, near, &map->outer.dst.v4,
+				   &by_prefix);
+	if (reason)
 		return reason;
-	reason = map64(m, near, &in->src.v6, &map->inner.src.v4,
+	map->hairpin = hairpins(m, map->outer.dst.v4, by_prefix);
+	if (!info->icmp_error)
+		return REASON_OK;
+	reason = map64(m, near, &in->src.v6, &map->inner.src.v4, &by_prefix,
 		       REASON_NO_MAPPING_SOURCE);
 	if (!reason)
-		reason = map64(m, far, &in->dst.v6, &map->inner.dst.v4,
+		reason = map64(m, far, &in->dst.v6, &map->inner.dst.v4, NULL,
 			       REASON_NO_MAPPING_DESTINATION);
+	map->hairpin = !reason && hairpins(m, map->inner.src.v4, by_prefix);
 	return reason;
 }

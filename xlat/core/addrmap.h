@@ -20,8 +20,18 @@ enum addrmap_role {
 	ADDRMAP_CLAT,
 };
 
+/* RFC 7757 section 4.2: hosts with EAMs that talk to each other through us. */
+enum addrmap_hairpin {
+	ADDRMAP_HAIRPIN_OFF,
+	/* 46 never uses an EAM where 4.2.1 says so: somebody else turns the
+	 * packets round. Needs pref64. */
+	ADDRMAP_HAIRPIN_SIMPLE,
+	ADDRMAP_HAIRPIN_INTRINSIC, /* xlat_map.hairpin: turn them round here */
+};
+
 struct addrmap {
 	enum addrmap_role role;
+	uint8_t hairpin; /* enum addrmap_hairpin; OFF for a CLAT */
 	struct eam_table eam;
 	bool has_pref64;
 	struct prefix6 pref64; /* valid by rfc6052_prefix_valid() */
@@ -37,7 +47,7 @@ struct addrmap {
 	struct prefix4 pool6791;
 };
 
-/* addrmap_init - no EAM, no pref64, strict, dummy pool. */
+/* addrmap_init - no EAM, no pref64, strict, dummy pool; SIIT: intrinsic. */
 void addrmap_init(struct addrmap *m, enum addrmap_role role);
 
 /*
@@ -61,5 +71,14 @@ enum reason addrmap_46(const struct addrmap *m, const struct pkt_info *info,
 		       struct xlat_map *map);
 enum reason addrmap_64(const struct addrmap *m, const struct pkt_info *info,
 		       struct xlat_map *map);
+
+/*
+ * addrmap_46_hairpinned - the second pass, after addrmap_64() said hairpin and
+ * xlat_64() was done: by the rules of RFC 7757 section 4.2.1. Translate with
+ * xlat_cfg.keep_ttl. Context: pure.
+ */
+enum reason addrmap_46_hairpinned(const struct addrmap *m,
+				  const struct pkt_info *info,
+				  struct xlat_map *map);
 
 #endif

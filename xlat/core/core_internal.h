@@ -141,6 +141,7 @@ uint32_t gso_headers(const struct pkt *pkt, const struct pkt_ip *ip);
 struct fit {
 	bool cut; /* must leave in fragments of at most mtu */
 	uint32_t mtu;
+	uint16_t segment;  /* of UDP, each cut for itself; 0: not */
 	uint16_t gso_size; /* of the result */
 };
 
@@ -183,11 +184,18 @@ struct hdr64 {
 	uint8_t ttl;
 	uint16_t ident; /* where there is no fragment header */
 	bool df;	/* likewise */
-	bool zero_tos;
+	const struct xlat_cfg *cfg;
 };
 
 void hdr64_write(uint8_t *at, const struct hdr64 *h);
 void ip4_set_csum(uint8_t *ip);
+
+/* left_ttl - TTL or hop limit of the result. */
+static inline uint8_t left_ttl(const struct pkt_ip *ip,
+			       const struct xlat_cfg *cfg)
+{
+	return (uint8_t)(ip->ttl - (cfg->keep_ttl ? 0 : 1));
+}
 
 static inline uint8_t proto46(uint8_t proto)
 {

@@ -20,6 +20,13 @@ struct frag_iter {
 	uint32_t mtu;  /* largest fragment, bytes */
 	uint32_t base; /* offset of pkt's payload in its datagram, bytes */
 	uint32_t pos;  /* payload bytes already given out */
+	/*
+	 * A UDP superpacket: payload bytes of each datagram in it, which is
+	 * cut for itself; 0: pkt is one datagram.
+	 */
+	uint16_t segment;
+	uint32_t segment_at; /* private: where the present one starts */
+	uint8_t udp[8];	     /* private: its header */
 };
 
 /*

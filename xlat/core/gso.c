@@ -85,7 +85,7 @@ enum reason pkt_check_gso(struct pkt *pkt, const struct pkt_info *info)
 }
 
 /* Segments that do not fit can be made smaller in TCP, where bytes are a
- * stream, but not in UDP, where each is a message. */
+ * stream; in UDP, where each is a message, each becomes fragments. */
 static enum reason fit_gso(const struct pkt *pkt, const struct pkt_ip *ip,
 			   uint32_t l3, bool df, uint32_t limit,
 			   struct fit *fit)
@@ -97,7 +97,12 @@ static enum reason fit_gso(const struct pkt *pkt, const struct pkt_ip *ip,
 		return REASON_OK;
 	if (df)
 		return REASON_TOO_BIG;
-	if (pkt->gso.type == PKT_GSO_UDP_L4 || head >= limit)
+	if (pkt->gso.type == PKT_GSO_UDP_L4) {
+		fit->cut = true;
+		fit->segment = pkt->gso.gso_size;
+		return REASON_OK;
+	}
+	if (head >= limit)
 		return REASON_SUPERPACKET_TOO_BIG;
 	fit->gso_size = (uint16_t)(limit - head);
 	return REASON_OK;
@@ -110,6 +115,7 @@ enum reason fit_mtu(const struct pkt *pkt, const struct pkt_ip *ip, uint32_t l3,
 
 	fit->cut = false;
 	fit->mtu = cut;
+	fit->segment = 0;
 	fit->gso_size = pkt->gso.gso_size;
 	if (len <= cut)
 		return REASON_OK;

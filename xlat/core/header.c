@@ -44,7 +44,7 @@ void ip4_set_csum(uint8_t *ip)
 void hdr64_write(uint8_t *at, const struct hdr64 *h)
 {
 	const struct pkt_ip *ip = h->ip;
-	uint32_t tos = h->zero_tos ? 0 : ip->tos;
+	uint32_t tos = h->cfg->set_tos ? h->cfg->tos : ip->tos;
 	uint32_t ident = h->ident;
 	uint32_t flags = h->df ? IP4_DF : 0;
 	uint32_t w[5];

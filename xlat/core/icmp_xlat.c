@@ -265,7 +265,7 @@ enum reason icmp_error64(struct pkt *pkt, const struct pkt_info *info,
 			    .payload = payload,
 			    .ttl = in->ttl,
 			    .df = payload + IP4_BYTES > MIN_MTU6 - 20,
-			    .zero_tos = cfg->zero_tos,
+			    .cfg = cfg,
 		    });
 	if (lay.ext_len)
 		new.rest |= lay.quote / 4 << 16;

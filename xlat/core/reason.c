@@ -29,6 +29,12 @@ const char *verdict_name(enum verdict v)
 	return "unknown";
 }
 
+bool reason_is_event(enum reason r)
+{
+	return r == REASON_UDP_ZERO_CSUM || r == REASON_UDP_ZERO_CSUM_FRAG ||
+	       r == REASON_FRAG_EXTENSION;
+}
+
 static struct reason_icmp tell(uint8_t type, uint8_t code)
 {
 	return (struct reason_icmp){.type = type, .code = code};

@@ -99,6 +99,13 @@ const char *reason_name(enum reason r);
 const char *verdict_name(enum verdict v);
 
 /*
+ * reason_is_event - is the administrator to be told which packet it was?
+ * RFC 7915 sections 4.5 (UDP without a checksum) and 5.1.1 (an extension
+ * header behind a fragment header). Context: pure.
+ */
+bool reason_is_event(enum reason r);
+
+/*
  * What to tell the sender of a packet refused for a reason.
  *
  * silent: nothing. Otherwise an ICMPv4 or ICMPv6 error of this type and

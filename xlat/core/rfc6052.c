@@ -145,6 +145,7 @@ bool addr4_is_global(struct in_addr a)
 		{0xac100000, 12}, /* RFC 1918 */
 		{0xc0000000, 24}, /* IETF protocol assignments */
 		{0xc0000200, 24}, /* TEST-NET-1 */
+		{0xc0586300, 24}, /* 6to4 relays, RFC 5735 */
 		{0xc0a80000, 16}, /* RFC 1918 */
 		{0xc6120000, 15}, /* RFC 2544 */
 		{0xc6336400, 24}, /* TEST-NET-2 */

@@ -63,9 +63,9 @@ bool rfc6052_neutral_clat(const struct prefix6 *from,
 
 /*
  * addr4_is_global - false for what RFC 6052 section 3.1 keeps out of the
- * Well-Known Prefix: the special-purpose registry (RFC 6890) entries that are
- * not globally reachable, which include RFC 1918, 100.64/10, 192.0.0.0/24,
- * the three documentation networks, multicast and 240/4. Pure.
+ * Well-Known Prefix: RFC 1918, what section 3 of RFC 5735 lists (which
+ * includes 192.0.0.0/24, the three documentation networks, 192.88.99.0/24,
+ * multicast and 240/4), and 100.64/10. Pure.
  */
 bool addr4_is_global(struct in_addr a);
 

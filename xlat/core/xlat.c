@@ -60,7 +60,8 @@ enum verdict xlat_refuse4(const struct pkt *pkt, const struct pkt_info *info,
 	struct reason_icmp tell = reason_icmp4(reason);
 
 	out->reason = reason;
-	if (tell.silent || !cfg->self4.s_addr || !icmp_error_allowed(info))
+	if (tell.silent || !cfg->self4.s_addr || !icmp_error_allowed(info) ||
+	    info->outer.src.v4.s_addr == cfg->self4.s_addr)
 		return VERDICT_DROP;
 	start_reply(out);
 	if (!icmp_build4(pkt, info, tell.type, tell.code,
@@ -78,7 +79,8 @@ enum verdict xlat_refuse6(const struct pkt *pkt, const struct pkt_info *info,
 
 	out->reason = reason;
 	if (tell.silent || !memcmp(&cfg->self6, &none, sizeof(none)) ||
-	    !icmp_error_allowed(info))
+	    !icmp_error_allowed(info) ||
+	    !memcmp(&info->outer.src.v6, &cfg->self6, sizeof(none)))
 		return VERDICT_DROP;
 	start_reply(out);
 	if (!icmp_build6(pkt, info, tell.type, tell.code,

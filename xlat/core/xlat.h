@@ -29,6 +29,8 @@ struct xlat_ends {
 /* inner is read only for ICMP errors; its source is the inner source. */
 struct xlat_map {
 	struct xlat_ends outer, inner;
+	/* 64: to be translated back at once (RFC 7757 section 4.2.2). */
+	bool hairpin;
 };
 
 enum xlat_udp_zero {
@@ -45,9 +47,13 @@ struct xlat_cfg {
 	 * above mtu6 count as mtu6.
 	 */
 	uint32_t lowest_mtu6;
-	bool zero_tos;	  /* 6 to 4: TOS is 0, not the traffic class (5.1) */
+	bool set_tos; /* 6 to 4: TOS is tos, not the traffic class (5.1) */
+	uint8_t tos;
 	bool zero_tc;	  /* 4 to 6: traffic class is 0, not the TOS (4.1) */
 	uint8_t udp_zero; /* enum xlat_udp_zero (4.5) */
+	/* Second pass of a hairpinned packet: the TTL has been paid already
+	 * (RFC 7757 section 4.2.2). */
+	bool keep_ttl;
 	/* Source of our own ICMP errors; all zero: none are sent. */
 	struct in_addr self4;
 	struct in6_addr self6;
@@ -106,7 +112,8 @@ enum verdict xlat_64(struct pkt *pkt, const struct pkt_info *info,
  * @reason: any but OK; reason_icmp4/6 say what the sender is told
  *
  * Returns REPLY with the error in out->reply, or DROP where none is due or
- * none may be sent (RFC 1122 section 3.2.2, RFC 4443 section 2.4). The reason
+ * none may be sent (RFC 1122 section 3.2.2, RFC 4443 section 2.4), nor is any
+ * sent to ourselves, for such a source is a forgery. The reason
  * stays the one given. Rate limiting is the caller's (ratelimit.h).
  * Context: pure.
  */

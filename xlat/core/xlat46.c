@@ -72,6 +72,7 @@ static enum verdict cut46(const struct pkt *pkt, const struct pkt_ip *ip,
 		.hdr = IP6_BYTES,
 		.mtu = fit->mtu,
 		.base = ip->frag_off,
+		.segment = fit->segment,
 	};
 	return VERDICT_FRAGMENT;
 }
@@ -88,7 +89,7 @@ static enum verdict error46(struct pkt *pkt, const struct pkt_info *info,
 		    &(struct hdr46){.ip = &info->outer,
 				    .to = &map->outer,
 				    .payload = pkt->len - IP6_BYTES,
-				    .ttl = (uint8_t)(info->outer.ttl - 1),
+				    .ttl = left_ttl(&info->outer, cfg),
 				    .zero_tc = cfg->zero_tc});
 	return VERDICT_FORWARD;
 }
@@ -104,7 +105,7 @@ static enum reason check46(const struct pkt *pkt, const struct pkt_info *info,
 	uint32_t hdr = IP6_BYTES;
 	enum reason reason;
 
-	if (ip->ttl <= 1)
+	if (ip->ttl <= 1 && !cfg->keep_ttl)
 		return REASON_TTL_EXPIRED;
 	if (ip->proto == PROTO_IGMP)
 		return REASON_IGMP;
@@ -146,11 +147,12 @@ enum verdict xlat_46(struct pkt *pkt, const struct pkt_info *info,
 	hdr46_write(pkt->data, &(struct hdr46){.ip = ip,
 					       .to = &map->outer,
 					       .payload = pkt->len - hdr,
-					       .ttl = (uint8_t)(ip->ttl - 1),
+					       .ttl = left_ttl(ip, cfg),
 					       .frag = frag,
 					       .zero_tc = cfg->zero_tc});
 	if (!fit.cut)
 		return VERDICT_FORWARD;
-	pkt_csum_complete(pkt);
+	if (!fit.segment)
+		pkt_csum_complete(pkt);
 	return cut46(pkt, ip, &fit, out);
 }

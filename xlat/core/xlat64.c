@@ -69,6 +69,7 @@ static enum verdict cut64(const struct pkt *pkt, const struct pkt_ip *ip,
 		.hdr = IP4_BYTES,
 		.mtu = fit->mtu,
 		.base = ip->frag_off,
+		.segment = fit->segment,
 	};
 	return VERDICT_FRAGMENT;
 }
@@ -79,7 +80,7 @@ static enum reason check64(const struct pkt *pkt, const struct pkt_info *info,
 	const struct pkt_ip *ip = &info->outer;
 	enum reason reason;
 
-	if (ip->ttl <= 1)
+	if (ip->ttl <= 1 && !cfg->keep_ttl)
 		return REASON_TTL_EXPIRED;
 	if (ip->proto == PROTO_ICMP6 && !info->icmp_error && !ip->has_ports)
 		return REASON_ICMP_TYPE;
@@ -105,9 +106,9 @@ static enum verdict error64(struct pkt *pkt, const struct pkt_info *info,
 				       .ip = &info->outer,
 				       .to = &map->outer,
 				       .payload = pkt->len - IP4_BYTES,
-				       .ttl = (uint8_t)(info->outer.ttl - 1),
+				       .ttl = left_ttl(&info->outer, cfg),
 				       .ident = take_ident(pkt, false, out),
-				       .zero_tos = cfg->zero_tos,
+				       .cfg = cfg,
 			       });
 	if (pkt->len > cfg->mtu4)
 		return cut64(pkt, &info->outer, &fit, out);
@@ -136,13 +137,14 @@ enum verdict xlat_64(struct pkt *pkt, const struct pkt_info *info,
 				       .ip = ip,
 				       .to = &map->outer,
 				       .payload = pkt->len - IP4_BYTES,
-				       .ttl = (uint8_t)(ip->ttl - 1),
+				       .ttl = left_ttl(ip, cfg),
 				       .ident = take_ident(pkt, df, out),
 				       .df = df,
-				       .zero_tos = cfg->zero_tos,
+				       .cfg = cfg,
 			       });
 	if (!fit.cut)
 		return VERDICT_FORWARD;
-	pkt_csum_complete(pkt);
+	if (!fit.segment)
+		pkt_csum_complete(pkt);
 	return cut64(pkt, ip, &fit, out);
 }

@@ -20,6 +20,13 @@ struct whole {
 static const char *const filterings[] = {"endpoint-independent",
 					 "address-dependent", NULL};
 static const char *const udp_zeros[] = {"compute", "drop", NULL};
+static const char *const hairpins[] = {"intrinsic", "simple", "off", NULL};
+
+#define ICMP_POOL_FIELD                                                        \
+	{                                                                      \
+		.key = "icmp-pool4", .type = YF_PREFIX4,                       \
+		.offset = CFG(pool6791)                                        \
+	}
 
 #define COMMON_FIELDS                                                          \
 	{.key = "tun", .type = YF_NODE, .offset = RAW(tun), .required = true}, \
@@ -42,6 +49,11 @@ static const char *const udp_zeros[] = {"compute", "drop", NULL};
 		{.key = "copy-traffic-class",                                  \
 		 .type = YF_BOOL,                                              \
 		 .offset = CFG(copy_tc)},                                      \
+		{.key = "tos",                                                 \
+		 .type = YF_INT,                                               \
+		 .offset = CFG(tos),                                           \
+		 .min = 0,                                                     \
+		 .max = 255},                                                  \
 		{.key = "udp-zero-checksum",                                   \
 		 .type = YF_ENUM,                                              \
 		 .offset = RAW(udp_zero),                                      \
@@ -74,6 +86,7 @@ static const struct yfield clat_fields[] = {
 	 .required = true},
 	{.key = "clat", .type = YF_NODE, .offset = RAW(clat), .required = true},
 	{.key = "eam", .type = YF_NODE, .offset = RAW(eam)},
+	ICMP_POOL_FIELD,
 	{0},
 };
 
@@ -81,6 +94,11 @@ static const struct yfield siit_fields[] = {
 	COMMON_FIELDS,
 	{.key = "pref64", .type = YF_NODE, .offset = RAW(pref64)},
 	{.key = "eam", .type = YF_NODE, .offset = RAW(eam)},
+	{.key = "hairpin",
+	 .type = YF_ENUM,
+	 .offset = RAW(hairpin),
+	 .words = hairpins},
+	ICMP_POOL_FIELD,
 	{0},
 };
 
@@ -145,6 +163,8 @@ static void set_defaults(struct whole *w, enum role role)
 		.timers = n.timers,
 		.lowest_mtu6 = 1280,
 		.copy_tc = true,
+		.tos = -1,
+		.pool6791 = {{htonl(ADDRMAP_DUMMY4)}, 32},
 		.icmp_rate_pps = 1000,
 		.seed = -1,
 	};
@@ -214,12 +234,32 @@ static void default_self(struct config *c)
 {
 	if (c->role == ROLE_CLAT && !c->self4.s_addr)
 		c->self4.s_addr = htonl(ADDRMAP_DUMMY4);
+	if (c->role == ROLE_SIIT && !c->self4.s_addr)
+		c->self4.s_addr = htonl(ADDRMAP_DUMMY4);
+	if (c->role == ROLE_SIIT && c->has_pref64 &&
+	    IN6_IS_ADDR_UNSPECIFIED(&c->self6))
+		rfc6052_encode(&c->pref64, c->self4, &c->self6);
 	if (c->role != ROLE_PLAT || !c->n_pool4 || !c->has_pref64)
 		return;
 	if (!c->self4.s_addr)
 		c->self4 = c->pool4[0].addr;
 	if (IN6_IS_ADDR_UNSPECIFIED(&c->self6))
 		rfc6052_encode(&c->pref64, c->pool4[0].addr, &c->self6);
+}
+
+static void read_hairpin(struct reader *r)
+{
+	static const enum addrmap_hairpin modes[] = {ADDRMAP_HAIRPIN_INTRINSIC,
+						     ADDRMAP_HAIRPIN_SIMPLE,
+						     ADDRMAP_HAIRPIN_OFF};
+
+	if (r->c->role != ROLE_SIIT)
+		return;
+	r->c->hairpin = modes[r->raw.hairpin];
+	if (r->c->hairpin == ADDRMAP_HAIRPIN_SIMPLE && !r->raw.pref64)
+		diags_add(r->d, pos_of(r, "hairpin"),
+			  "`hairpin: simple` maps sources by `pref64`, which "
+			  "is missing");
 }
 
 static void check_tun(struct reader *r)
@@ -253,6 +293,7 @@ static void read_nodes(struct reader *r)
 	if (w->timers)
 		read_timers(r, w->timers);
 	read_self(r);
+	read_hairpin(r);
 	if (r->c->role == ROLE_SIIT && !w->pref64 && !w->eam)
 		diags_add(r->d, r->root->pos,
 			  "neither `pref64` nor `eam`: nothing could be "

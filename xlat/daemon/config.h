@@ -36,8 +36,11 @@ struct config {
 	/* translation */
 	int64_t lowest_mtu6, mtu4, mtu6;
 	bool copy_tc;
+	int64_t tos; /* 64: always this; -1: as copy_tc says */
 	enum xlat_udp_zero udp_zero;
 	bool allow_private;
+	enum addrmap_hairpin hairpin; /* siit */
+	struct prefix4 pool6791;      /* clat, siit */
 	struct in_addr self4;
 	struct in6_addr self6;
 	double icmp_rate_pps;

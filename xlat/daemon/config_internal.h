@@ -11,7 +11,7 @@ struct raw {
 	struct ynode *tun, *clat, *eam, *pool4, *statics, *timers;
 	struct ynode *pref64, *pool6;
 	struct addr self4, self6;
-	int filtering, udp_zero;
+	int filtering, udp_zero, hairpin;
 };
 
 struct reader {

@@ -6,9 +6,10 @@
  * place and emitted. Whatever happens, settle() runs once at the end: it is
  * the only place that counts a verdict, so that the counters add up.
  *
- * Hairpinning (RFC 6146 section 3.8): a packet translated to IPv4 whose
- * destination is in pool4 is translated back at once, as if it had come from
- * the IPv4 side. The IPv4 form exists in memory only, so it has no MTU.
+ * Hairpinning (RFC 6146 section 3.8, RFC 7757 section 4.2.2): a packet
+ * translated to IPv4 whose destination is in pool4, or has an explicit
+ * mapping, is translated back at once, as if it had come from the IPv4 side.
+ * The IPv4 form exists in memory only, so it has no MTU.
  */
 #include "path.h"
 
@@ -105,6 +106,12 @@ static enum verdict reply(struct path *p)
 	return settle(p, VERDICT_REPLY, p->out.reason);
 }
 
+static void tell_event(struct path *p, const struct pkt_info *info)
+{
+	if (p->event && reason_is_event(p->out.reason))
+		p->event(p->event_arg, p->out.reason, info);
+}
+
 /* Emit what the core left behind; @sent is the verdict of a success. */
 static enum verdict finish(struct path *p, struct pkt *pkt, enum verdict v,
 			   enum verdict sent)
@@ -130,7 +137,17 @@ static enum verdict finish(struct path *p, struct pkt *pkt, enum verdict v,
 	return settle(p, sent == VERDICT_HAIRPIN ? sent : v, p->out.reason);
 }
 
-static enum verdict run4(struct path *p, struct pkt *pkt, enum verdict sent)
+static enum reason map4(struct path *p, const struct pkt_info *info,
+			bool hairpinned, struct xlat_map *map)
+{
+	if (p->role == ROLE_PLAT)
+		return plat_map46(p, info, map);
+	return hairpinned ? addrmap_46_hairpinned(&p->map, info, map)
+			  : addrmap_46(&p->map, info, map);
+}
+
+static enum verdict run4(struct path *p, struct pkt *pkt,
+			 const struct xlat_cfg *cfg, bool hairpinned)
 {
 	struct pkt_info info;
 	struct xlat_map map = {0};
@@ -138,15 +155,17 @@ static enum verdict run4(struct path *p, struct pkt *pkt, enum verdict sent)
 	enum verdict v;
 
 	if (!r)
-		r = p->role == ROLE_PLAT ? plat_map46(p, &info, &map)
-					 : addrmap_46(&p->map, &info, &map);
+		r = map4(p, &info, hairpinned, &map);
 	if (r)
-		v = xlat_refuse4(pkt, &info, r, &p->xlat, &p->out);
+		v = xlat_refuse4(pkt, &info, r, cfg, &p->out);
 	else
-		v = xlat_46(pkt, &info, &map, &p->xlat, &p->out);
-	return finish(p, pkt, v, sent);
+		v = xlat_46(pkt, &info, &map, cfg, &p->out);
+	tell_event(p, &info);
+	return finish(p, pkt, v,
+		      hairpinned ? VERDICT_HAIRPIN : VERDICT_FORWARD);
 }
 
+/* There and back. What came from IPv6 fits IPv6: no 1280 byte rule for it. */
 static enum verdict hairpin(struct path *p, struct pkt *pkt,
 			    const struct pkt_info *info,
 			    const struct xlat_map *map)
@@ -158,7 +177,10 @@ static enum verdict hairpin(struct path *p, struct pkt *pkt,
 	v = xlat_64(pkt, info, map, &cfg, &p->out);
 	if (v != VERDICT_FORWARD)
 		return finish(p, pkt, v, VERDICT_HAIRPIN);
-	return run4(p, pkt, VERDICT_HAIRPIN);
+	cfg = p->xlat;
+	cfg.lowest_mtu6 = cfg.mtu6;
+	cfg.keep_ttl = true; /* RFC 7757 section 4.2.2 */
+	return run4(p, pkt, &cfg, true);
 }
 
 static enum verdict run6(struct path *p, struct pkt *pkt)
@@ -171,13 +193,15 @@ static enum verdict run6(struct path *p, struct pkt *pkt)
 	if (!r)
 		r = p->role == ROLE_PLAT ? plat_map64(p, &info, &map)
 					 : addrmap_64(&p->map, &info, &map);
-	if (!r && p->role == ROLE_PLAT &&
-	    nat64_in_pool4(p->nat64, map.outer.dst.v4))
+	if (!r && p->role == ROLE_PLAT)
+		map.hairpin = nat64_in_pool4(p->nat64, map.outer.dst.v4);
+	if (!r && map.hairpin)
 		return hairpin(p, pkt, &info, &map);
 	if (r)
 		v = xlat_refuse6(pkt, &info, r, &p->xlat, &p->out);
 	else
 		v = xlat_64(pkt, &info, &map, &p->xlat, &p->out);
+	tell_event(p, &info);
 	return finish(p, pkt, v, VERDICT_FORWARD);
 }
 
@@ -191,11 +215,22 @@ enum verdict path_run(struct path *p, struct pkt *pkt, struct mono now)
 	if (pkt->len && pkt->data[0] >> 4 == 4) {
 		c->received4++;
 		c->bytes4 += pkt->len;
-		return run4(p, pkt, VERDICT_FORWARD);
+		return run4(p, pkt, &p->xlat, false);
 	}
 	c->received6++;
 	c->bytes6 += pkt->len;
 	return run6(p, pkt);
+}
+
+bool path_balanced(const struct path_counters *c)
+{
+	uint64_t received = c->received4 + c->received6, reasons = 0;
+
+	for (unsigned int i = 0; i < REASON_COUNT; i++)
+		reasons += c->reasons.n[i];
+	return received ==
+		       c->forwarded + c->hairpinned + c->replied + c->dropped &&
+	       received == reasons;
 }
 
 void path_count_unreadable(struct path *p)

@@ -20,6 +20,10 @@ const char *role_name(enum role r);
 /* path_emit_fn - send; 0 or -errno, which is counted. */
 typedef int path_emit_fn(void *arg, const struct pkt *pkt);
 
+/* path_event_fn - a packet refused for a reason that is worth a message. */
+typedef void path_event_fn(void *arg, enum reason r,
+			   const struct pkt_info *info);
+
 #define PATH_ERRNOS 160 /* counters for write errors by errno */
 
 /*
@@ -48,6 +52,8 @@ struct path {
 	struct ratelimit icmp;
 	path_emit_fn *emit;
 	void *emit_arg;
+	path_event_fn *event; /* may be NULL */
+	void *event_arg;
 	struct path_counters counters;
 	/* private */
 	struct xlat_out out;
@@ -69,6 +75,12 @@ void path_init(struct path *p, enum role role, uint8_t *fragment,
  * Returns the verdict as counted. @pkt is used up.
  */
 enum verdict path_run(struct path *p, struct pkt *pkt, struct mono now);
+
+/*
+ * path_balanced - do the counters add up? What was received is what was
+ * forwarded, hairpinned, replied to and dropped, and has as many reasons.
+ */
+bool path_balanced(const struct path_counters *c);
 
 /* path_count_unreadable - a packet that could not even be received whole. */
 void path_count_unreadable(struct path *p);

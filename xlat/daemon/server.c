@@ -12,6 +12,7 @@
  */
 #include "server.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,6 +25,8 @@
 #include "../base/log.h"
 
 #define BATCH	      64
+#define EVENT_RATE    1 /* messages a second */
+#define EVENT_BURST   10
 #define SWEEP_ENTRIES 2048
 #define SWEEP_IDLE_NS NAT64_TICK_NS
 #define SWEEP_BUSY_NS NS_PER_MS
@@ -31,6 +34,27 @@
 static int emit(void *arg, const struct pkt *pkt)
 {
 	return io_write(arg, pkt);
+}
+
+/* Addresses and ports, where the packet has any: RFC 7915 section 4.5. */
+static void on_event(void *arg, enum reason r, const struct pkt_info *info)
+{
+	const struct pkt_ip *ip = &info->outer;
+	struct server *s = arg;
+	char src[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN];
+	int family = info->v6 ? AF_INET6 : AF_INET;
+
+	if (!ratelimit_allow(&s->events, s->setup.path.now.ns))
+		return;
+	inet_ntop(family, &ip->src, src, sizeof(src));
+	inet_ntop(family, &ip->dst, dst, sizeof(dst));
+	if (ip->has_ports)
+		log_warn("dropped, %s: %s port %u to %s port %u",
+			 reason_name(r), src, ntohs(ip->sport), dst,
+			 ntohs(ip->dport));
+	else
+		log_warn("dropped, %s: %s to %s, protocol %u", reason_name(r),
+			 src, dst, ip->proto);
 }
 
 static void on_packets(void *arg, uint32_t events)
@@ -178,6 +202,9 @@ static int start(struct server *s, int signals, struct err *e)
 		return -1;
 	s->setup.path.emit = emit;
 	s->setup.path.emit_arg = s->io;
+	s->setup.path.event = on_event;
+	s->setup.path.event_arg = s;
+	ratelimit_init(&s->events, EVENT_RATE, EVENT_BURST, s->started.ns);
 	s->loop = loop_new();
 	if (!s->loop || !loop_add_fd(s->loop, signals, EPOLLIN, on_signal, s) ||
 	    !loop_add_fd(s->loop, io_fd(s->io), EPOLLIN, on_packets, s))

@@ -19,6 +19,7 @@ struct server {
 	struct loop *loop;
 	struct control *control;
 	struct mono started;
+	struct ratelimit events; /* messages about packets */
 	uint64_t reads, batches; /* packets read; times woken for them */
 	uint8_t *buf;		 /* IO_BUFFER_BYTES */
 };

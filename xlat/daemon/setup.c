@@ -59,12 +59,15 @@ int setup_apply(struct setup *s, const struct config *c, struct mono now,
 	p->map.has_pref64 = c->has_pref64;
 	p->map.pref64 = c->pref64;
 	p->map.wkp_strict = !c->allow_private;
+	p->map.hairpin = (uint8_t)c->hairpin;
+	p->map.pool6791 = c->pool6791;
 	p->pool6 = c->pref64;
 	p->allow_private = c->allow_private;
 	p->xlat.mtu4 = (uint32_t)c->mtu4;
 	p->xlat.mtu6 = (uint32_t)c->mtu6;
 	p->xlat.lowest_mtu6 = (uint32_t)c->lowest_mtu6;
-	p->xlat.zero_tos = !c->copy_tc;
+	p->xlat.set_tos = !c->copy_tc || c->tos >= 0;
+	p->xlat.tos = (uint8_t)(c->tos >= 0 ? c->tos : 0);
 	p->xlat.zero_tc = !c->copy_tc;
 	p->xlat.udp_zero = (uint8_t)c->udp_zero;
 	p->xlat.self4 = c->self4;

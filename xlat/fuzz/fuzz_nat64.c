@@ -85,13 +85,7 @@ static void one(struct path *p, uint8_t kind, const uint8_t *data, size_t len,
 
 static void check(const struct path *p)
 {
-	const struct path_counters *c = &p->counters;
-	uint64_t reasons = 0;
-
-	for (unsigned int i = 0; i < REASON_COUNT; i++)
-		reasons += c->reasons.n[i];
-	if (nat64_check(p->nat64) || reasons != c->received4 + c->received6 ||
-	    reasons != c->forwarded + c->hairpinned + c->replied + c->dropped)
+	if (nat64_check(p->nat64) || !path_balanced(&p->counters))
 		abort();
 }
 

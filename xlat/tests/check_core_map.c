@@ -154,6 +154,149 @@ START_TEST(pool_is_spread)
 }
 END_TEST
 
+/* ---- hairpinning (RFC 7757 section 4, appendix B.1) ----------------------
+ */
+
+static void setup_hairpin(enum addrmap_hairpin mode)
+{
+	m.has_pref64 = true;
+	m.pref64 = ref_prefix6("64:ff9b::/96");
+	m.wkp_strict = false; /* the RFC's own example */
+	m.pool6791 = ref_prefix4("198.51.100.1/32");
+	m.hairpin = (uint8_t)mode;
+}
+
+struct ends {
+	const char *src, *dst, *inner_src, *inner_dst; /* inner: NULL: none */
+};
+
+#define PLAIN(s, d)	    (&(struct ends){s, d, NULL, NULL})
+#define ERROR(s, d, is, id) (&(struct ends){s, d, is, id})
+
+/* The IPv6 form @in becomes @mid, is turned round, and ends as @end. */
+static void expect_hairpin(const struct ends *in, const struct ends *mid,
+			   const struct ends *end)
+{
+	struct pkt_info i6 = {.v6 = true}, i4 = {0};
+	struct xlat_map x, y;
+
+	i6.outer.src.v6 = ref_in6(in->src);
+	i6.outer.dst.v6 = ref_in6(in->dst);
+	i6.icmp_error = in->inner_src;
+	if (in->inner_src) {
+		i6.inner.src.v6 = ref_in6(in->inner_src);
+		i6.inner.dst.v6 = ref_in6(in->inner_dst);
+	}
+	ck_assert_uint_eq(addrmap_64(&m, &i6, &x), REASON_OK);
+	ck_assert(x.hairpin);
+	expect4(x.outer.src.v4, mid->src);
+	expect4(x.outer.dst.v4, mid->dst);
+	i4.icmp_error = i6.icmp_error;
+	i4.outer.src.v4 = x.outer.src.v4;
+	i4.outer.dst.v4 = x.outer.dst.v4;
+	if (in->inner_src) {
+		expect4(x.inner.src.v4, mid->inner_src);
+		expect4(x.inner.dst.v4, mid->inner_dst);
+		i4.inner.src.v4 = x.inner.src.v4;
+		i4.inner.dst.v4 = x.inner.dst.v4;
+	}
+	ck_assert_uint_eq(addrmap_46_hairpinned(&m, &i4, &y), REASON_OK);
+	expect6(&y.outer.src.v6, end->src);
+	expect6(&y.outer.dst.v6, end->dst);
+	ck_assert(!y.hairpin);
+	if (!in->inner_src)
+		return;
+	expect6(&y.inner.src.v6, end->inner_src);
+	expect6(&y.inner.dst.v6, end->inner_dst);
+}
+
+/* Figures 8 to 11. */
+START_TEST(hairpin_examples)
+{
+	setup_hairpin(ADDRMAP_HAIRPIN_INTRINSIC);
+	expect_hairpin(PLAIN("2001:db8:aaaa::", "64:ff9b::192.0.2.2"),
+		       PLAIN("192.0.2.1", "192.0.2.2"),
+		       PLAIN("64:ff9b::192.0.2.1", "2001:db8:bbbb::b"));
+	expect_hairpin(
+		ERROR("2001:db8::1234", "64:ff9b::192.0.2.1",
+		      "64:ff9b::192.0.2.1", "2001:db8:bbbb::b"),
+		ERROR("198.51.100.1", "192.0.2.1", "192.0.2.1", "192.0.2.2"),
+		ERROR("64:ff9b::198.51.100.1", "2001:db8:aaaa::",
+		      "2001:db8:aaaa::", "64:ff9b::192.0.2.2"));
+	expect_hairpin(
+		ERROR("2001:db8:bbbb::b", "64:ff9b::192.0.2.1",
+		      "64:ff9b::192.0.2.1", "2001:db8:bbbb::b"),
+		ERROR("192.0.2.2", "192.0.2.1", "192.0.2.1", "192.0.2.2"),
+		ERROR("64:ff9b::192.0.2.2", "2001:db8:aaaa::",
+		      "2001:db8:aaaa::", "64:ff9b::192.0.2.2"));
+	expect_hairpin(PLAIN("2001:db8:bbbb::b", "64:ff9b::192.0.2.1"),
+		       PLAIN("192.0.2.2", "192.0.2.1"),
+		       PLAIN("64:ff9b::192.0.2.2", "2001:db8:aaaa::"));
+}
+END_TEST
+
+/* Condition sets A and B are not met. */
+START_TEST(hairpin_not)
+{
+	struct pkt_info info = {.v6 = true, .icmp_error = true};
+	struct xlat_map x;
+
+	setup_hairpin(ADDRMAP_HAIRPIN_INTRINSIC);
+	/* A2: the destination is translated by an EAM */
+	ck_assert(!map64("64:ff9b::8.8.8.8", "2001:db8:bbbb::b", &x));
+	ck_assert(!x.hairpin);
+	/* A3: it is in no EAM */
+	ck_assert(!map64("2001:db8:aaaa::", "64:ff9b::8.8.8.8", &x));
+	ck_assert(!x.hairpin);
+	/* B2, B3: the quoted source; the outer destination does not count */
+	info.outer.src.v6 = ref_in6("2001:db8:bbbb::b");
+	info.outer.dst.v6 = ref_in6("64:ff9b::192.0.2.1");
+	info.inner.src.v6 = ref_in6("64:ff9b::8.8.8.8");
+	info.inner.dst.v6 = ref_in6("2001:db8:bbbb::b");
+	ck_assert(!addrmap_64(&m, &info, &x));
+	ck_assert(!x.hairpin);
+	info.inner.src.v6 = ref_in6("2001:db8:aaaa::");
+	ck_assert(!addrmap_64(&m, &info, &x));
+	ck_assert(!x.hairpin);
+	/* switched off */
+	m.hairpin = ADDRMAP_HAIRPIN_OFF;
+	ck_assert(!map64("2001:db8:aaaa::", "64:ff9b::192.0.2.2", &x));
+	ck_assert(!x.hairpin);
+	ck_assert(!map46("192.0.2.1", "192.0.2.2", &x));
+	expect6(&x.outer.src.v6, "2001:db8:aaaa::");
+}
+END_TEST
+
+/* Section 4.2.1, rules 1 to 3, for packets that somebody else turned. */
+START_TEST(hairpin_simple)
+{
+	struct pkt_info info = {.icmp_error = true};
+	struct xlat_map x;
+
+	setup_hairpin(ADDRMAP_HAIRPIN_SIMPLE);
+	ck_assert(!map64("2001:db8:aaaa::", "64:ff9b::192.0.2.2", &x));
+	ck_assert(!x.hairpin);
+	ck_assert(!map46("192.0.2.1", "192.0.2.2", &x));
+	expect6(&x.outer.src.v6, "64:ff9b::192.0.2.1");
+	expect6(&x.outer.dst.v6, "2001:db8:bbbb::b");
+	/* 2 and 3 together */
+	info.outer.src.v4 = info.inner.dst.v4 = ref_in4("192.0.2.2");
+	info.outer.dst.v4 = info.inner.src.v4 = ref_in4("192.0.2.1");
+	ck_assert(!addrmap_46(&m, &info, &x));
+	expect6(&x.outer.src.v6, "64:ff9b::192.0.2.2");
+	expect6(&x.inner.src.v6, "2001:db8:aaaa::");
+	expect6(&x.inner.dst.v6, "64:ff9b::192.0.2.2");
+	/* 2 without 3: a router on the way that has an EAM keeps it */
+	info.outer.src.v4 = ref_in4("192.0.2.16");
+	ck_assert(!addrmap_46(&m, &info, &x));
+	expect6(&x.outer.src.v6, "2001:db8:cccc::");
+	expect6(&x.inner.dst.v6, "64:ff9b::192.0.2.2");
+	m.has_pref64 = false;
+	ck_assert_uint_eq(map46("192.0.2.1", "192.0.2.2", &x),
+			  REASON_NO_MAPPING_SOURCE);
+}
+END_TEST
+
 /* ---- checksum neutrality (RFC 6296, RFC 6052 section 4.1) ----------------
  */
 
@@ -265,6 +408,9 @@ int main(void)
 	tcase_add_test(tc, clat_prefix_length);
 	tcase_add_test(tc, icmp_error_sources);
 	tcase_add_test(tc, pool_is_spread);
+	tcase_add_test(tc, hairpin_examples);
+	tcase_add_test(tc, hairpin_not);
+	tcase_add_test(tc, hairpin_simple);
 	tcase_add_test(tc, neutral_word);
 	tcase_add_test(tc, neutral_clat_prefix);
 	tcase_add_test(tc, neutral_for_packets);

@@ -94,9 +94,9 @@ static const struct {
 	 "f:3:37: `clat6` has length 64; 96 is expected (RFC 6877)\n"
 	 "f:4:15: `icmp-source4`: an IPv4 address is expected\n"
 	 "f:5:1: unknown key in clat: `pool4`; expected tun, control, "
-	 "lowest-ipv6-mtu, mtu4, mtu6, copy-traffic-class, udp-zero-checksum, "
-	 "allow-private, icmp-source4, icmp-source6, icmp-rate, seed, pref64, "
-	 "clat or eam\n"},
+	 "lowest-ipv6-mtu, mtu4, mtu6, copy-traffic-class, tos, "
+	 "udp-zero-checksum, allow-private, icmp-source4, icmp-source6, "
+	 "icmp-rate, seed, pref64, clat, eam or icmp-pool4\n"},
 	{ROLE_SIIT, TUN,
 	 "f:1:1: neither `pref64` nor `eam`: nothing could be translated\n"},
 	{ROLE_SIIT,

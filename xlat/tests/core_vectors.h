@@ -5,7 +5,7 @@
  *	case: name
  *	rfc: number section
  *	dir: 46 | 64
- *	cfg: key=value ...           (optional: mtu4 mtu6 lowest zero_tos
+ *	cfg: key=value ...           (optional: mtu4 mtu6 lowest zero_tos tos
  *	                              zero_tc udp_zero=drop noself)
  *	verdict: forward | fragment | reply | drop
  *	reason: a name of reason.h
@@ -187,7 +187,9 @@ static inline void vector_config(const struct vector *v, struct xlat_cfg *cfg)
 		else if (sscanf(w, "lowest=%u", &n) == 1)
 			cfg->lowest_mtu6 = n;
 		else if (sscanf(w, "zero_tos=%u", &n) == 1)
-			cfg->zero_tos = n;
+			cfg->set_tos = n;
+		else if (sscanf(w, "tos=%u", &n) == 1)
+			cfg->set_tos = true, cfg->tos = (uint8_t)n;
 		else if (sscanf(w, "zero_tc=%u", &n) == 1)
 			cfg->zero_tc = n;
 		else if (!strcmp(w, "noself=1")) {
