@@ -143,7 +143,7 @@ $(foreach t,$(SIM_TESTS) $(NS_TESTS),$(eval $(call test_rule,$(t),sim)))
 .PHONY: tests deps check check-built demo sanitize lint format fuzz coverage \
 	install uninstall clean help
 
-tests: $(TEST_PROGRAMS) $(UML_PROGRAMS)
+tests: $(TEST_PROGRAMS) $(UML_PROGRAMS) replay-programs
 
 # DEPS=no: the machine has no apt, and someone has installed what is needed.
 deps:
@@ -196,10 +196,40 @@ fuzz: deps
 	@for f in $(FUZZERS); do echo "  FUZZ  $$f"; \
 		mkdir -p $(BUILD)/fuzz/corpus/$$f; \
 		$(BUILD)/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -verbosity=0 \
-			-print_final_stats=1 $(BUILD)/fuzz/corpus/$$f || exit 1; \
+			-print_final_stats=1 $(BUILD)/fuzz/corpus/$$f \
+			$$(ls -d xlat/fuzz/corpus/$$f sim/fuzz/corpus/$$f 2>/dev/null) || exit 1; \
 	done
 
-.PHONY: fuzz-programs
+# With AFL++: FUZZ_SECONDS each, from the kept corpus, findings under
+# $(BUILD)/afl/out. What the CPU's governor does is not its business here.
+.PHONY: fuzz-afl
+fuzz-afl: DEPS_FLAGS := --lint
+fuzz-afl: deps
+	@AFL_USE_ASAN=1 AFL_USE_UBSAN=1 $(MAKE) --no-print-directory -j$(JOBS) CC=afl-clang-fast \
+		BUILD=$(BUILD)/afl OPT="-O1 -g" HARDEN=-fPIE replay-programs
+	@for f in $(FUZZERS); do echo "  AFL   $$f"; \
+		in=$$(ls -d xlat/fuzz/corpus/$$f sim/fuzz/corpus/$$f 2>/dev/null | head -n 1); \
+		if [ -z "$$in" ]; then in=$(BUILD)/afl/seed/$$f; mkdir -p $$in; echo a >$$in/a; fi; \
+		mkdir -p $(BUILD)/afl/out; \
+		AFL_SKIP_CPUFREQ=1 AFL_NO_UI=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 \
+		afl-fuzz -m none -V $(FUZZ_SECONDS) -i $$in -o $(BUILD)/afl/out/$$f \
+			$(BUILD)/afl/replay/$$f >$(BUILD)/afl/$$f.log 2>&1 || { tail -n 20 $(BUILD)/afl/$$f.log; exit 1; }; \
+		grep -E 'execs_done|saved_crashes|saved_hangs' $(BUILD)/afl/out/$$f/default/fuzzer_stats; \
+		! ls $(BUILD)/afl/out/$$f/default/crashes/id* 2>/dev/null || exit 1; \
+	done
+
+# The same targets with a main of their own: for AFL++, and for the replay of
+# the kept corpora that `make check` does.
+define replay_rule
+$(BUILD)/replay/$(1): $($(1)_SRC) xlat/fuzz/standalone.c $(call libs,$($(1)_LIBS)) | deps-hint
+	@mkdir -p $$(@D)
+	$(if $(filter 0,$(V)),@echo "  LD    $$@")
+	$(Q)$(CC) $(filter-out -MMD -MP,$(CFLAGS_ALL)) $(LDFLAGS_ALL) -o $$@ $$(filter %.c %.a,$$^) $(call ldlibs,$($(1)_LIBS))
+endef
+$(foreach f,$(FUZZERS),$(eval $(call replay_rule,$(f))))
+
+.PHONY: replay-programs fuzz-programs
+replay-programs: $(addprefix $(BUILD)/replay/,$(FUZZERS))
 fuzz-programs: $(addprefix $(BUILD)/,$(FUZZERS))
 
 define fuzz_rule
@@ -262,6 +292,7 @@ help:
 	@echo "tests      build the test programs; check-built runs them"
 	@echo "sanitize   the tests under ASan and UBSan     lint      style, arrows, purity, analysers"
 	@echo "fuzz       FUZZ_SECONDS=60 for each target     coverage  lines reached by the tests"
+	@echo "fuzz-afl   the same under AFL++"
 	@echo "format     clang-format the sources            bench-engine  time the translation core"
 	@echo "install    to DESTDIR and prefix               uninstall, clean"
 	@echo "Variables: V=1 shows commands, BUILD=, CC=, CFLAGS=, DEPS=no"

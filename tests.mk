@@ -57,15 +57,20 @@ NS_TESTS += check_stream_ns
 check_stream_ns_LIBS := probe score base
 
 # Scripts that end with "N passed, N failed, N skipped".
-TEST_SCRIPTS := sim/tests/cli.sh sim/tests/robust.sh
+TEST_SCRIPTS := sim/tests/cli.sh sim/tests/robust.sh xlat/fuzz/replay.sh
 
 # libFuzzer targets: NAME_SRC, NAME_LIBS
 FUZZERS := fuzz_spec fuzz_nat64
 FUZZERS += fuzz_core_46 fuzz_core_64
 fuzz_core_46_SRC := xlat/fuzz/fuzz_core_46.c
-fuzz_core_46_LIBS := core base
+fuzz_core_46_LIBS := daemon nat64 io core base
 fuzz_core_64_SRC := xlat/fuzz/fuzz_core_64.c
-fuzz_core_64_LIBS := core base
+fuzz_core_64_LIBS := daemon nat64 io core base
+FUZZERS += fuzz_config fuzz_ctl
+fuzz_config_SRC := xlat/fuzz/fuzz_config.c
+fuzz_config_LIBS := daemon nat64 io core base
+fuzz_ctl_SRC := xlat/fuzz/fuzz_ctl.c
+fuzz_ctl_LIBS := daemon nat64 io core base
 fuzz_spec_SRC := sim/fuzz/fuzz_spec.c
 fuzz_spec_LIBS := plan spec base
 fuzz_nat64_SRC := xlat/fuzz/fuzz_nat64.c

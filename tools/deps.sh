@@ -14,7 +14,8 @@ build="gcc make pkg-config libc6-dev libnl-3-dev libnl-route-3-dev
 libnl-genl-3-dev libyaml-dev libjansson-dev libpcap-dev check"
 run="bind9 bind9-utils frr iperf3"
 tests="iproute2 ethtool hostname bind9-dnsutils nftables"
-lint="clang clang-format clang-tidy cppcheck libclang-rt-dev git man-db"
+lint="clang clang-format clang-tidy cppcheck libclang-rt-dev git man-db
+afl++"
 
 want="$build $run $tests"
 mode=install

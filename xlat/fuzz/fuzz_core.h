@@ -2,13 +2,22 @@
 /*
  * One packet with configuration and offload metadata from the fuzzer. The
  * first CONTROL bytes choose those; the rest is the packet, in a buffer of
- * exactly its size so that a sanitizer sees any access outside.
+ * exactly its size so that a sanitizer sees any access outside. Then the same
+ * packet goes the whole way of an SIIT or CLAT process, with explicit
+ * mappings and hairpinning, and the counters must add up.
+ *
+ * Control bytes: 0: bits of fuzz_config; 1: MTUs; 2: metadata, bit 0 partial
+ * checksum, bits 1-2 type; 3: bit 0 leaves lengths as they are, bit 1 CLAT,
+ * bits 6 and 7 no headroom and tailroom; 4-5 segment size; 6-7 checksum
+ * start; 8 its offset; 9 header length.
  */
 #ifndef FUZZ_CORE_H
 #define FUZZ_CORE_H
 
 #include <assert.h>
 
+#include "../daemon/path.h"
+#include "../io/io.h"
 #include "../tests/core_testlib.h"
 
 #define CONTROL 12
@@ -27,6 +36,12 @@ static inline void fuzz_config(const uint8_t *c, struct addrmap *m,
 		cfg->udp_zero = XLAT_UDP_ZERO_DROP;
 	if (c[0] & 16) /* map anything, so that more gets through */
 		m->pref64 = ref_prefix6("2001:db8::/32");
+	if (c[0] & 32) {
+		cfg->set_tos = true;
+		cfg->zero_tc = true;
+	}
+	if (c[0] & 64)
+		m->hairpin = ADDRMAP_HAIRPIN_SIMPLE;
 }
 
 static inline void fuzz_gso(const uint8_t *c, struct pkt_gso *g)
@@ -87,6 +102,67 @@ static inline void fuzz_fragments(struct xlat_out *out, int dir)
 	assert(n >= 2);
 }
 
+struct fuzz_sent {
+	uint64_t n;
+};
+
+/* Whatever leaves is a packet whose lengths are right. */
+static inline int fuzz_emit(void *arg, const struct pkt *p)
+{
+	struct fuzz_sent *sent = arg;
+
+	sent->n++;
+	fuzz_check_packet(p, p->data[0] >> 4 == 4 ? 64 : 46);
+	return 0;
+}
+
+/* Customers, one of whom the well-known addresses of the vectors are. */
+static inline void fuzz_mappings(struct eam_table *t)
+{
+	static struct eam_entry entries[2];
+	static struct lpm_node n4[EAM_NODES(2)], n6[EAM_NODES(2)];
+	struct prefix4 p4 = ref_prefix4("192.0.2.0/24");
+	struct prefix6 p6 = ref_prefix6("2001:db8:1::/120");
+
+	eam_init(t, entries, 2, n4, n6);
+	assert(!eam_add(t, &p4, &p6));
+	p4 = ref_prefix4("198.51.100.0/28");
+	p6 = ref_prefix6("2001:db8:2::/56");
+	assert(!eam_add(t, &p4, &p6));
+}
+
+static inline void fuzz_path(const uint8_t *c, const struct pkt *pkt,
+			     const struct addrmap *m,
+			     const struct xlat_cfg *cfg)
+{
+	static uint8_t buf[IO_BUFFER_BYTES], fragment[IO_BUFFER_BYTES];
+	struct mono now = {NS_PER_S};
+	static struct path p;
+	struct fuzz_sent sent = {0};
+	struct pkt copy = *pkt;
+	enum verdict v;
+
+	path_init(&p, c[3] & 2 ? ROLE_CLAT : ROLE_SIIT, fragment, 1);
+	p.map.has_pref64 = true;
+	p.map.pref64 = m->pref64;
+	fuzz_mappings(&p.map.eam);
+	if (p.role == ROLE_SIIT)
+		p.map.hairpin = m->hairpin;
+	p.xlat = *cfg;
+	ratelimit_init(&p.icmp, 1, 1, now.ns);
+	p.emit = fuzz_emit;
+	p.emit_arg = &sent;
+	copy.data = buf + PKT_HEADROOM;
+	copy.headroom = PKT_HEADROOM;
+	copy.tailroom = IO_BUFFER_BYTES - PKT_HEADROOM - copy.len;
+	memcpy(copy.data, pkt->data, pkt->len);
+	v = path_run(&p, &copy, now);
+	assert(path_balanced(&p.counters));
+	assert((v == VERDICT_DROP) == !sent.n);
+	assert(v == VERDICT_DROP || v == VERDICT_REPLY ||
+	       p.counters.reasons.n[REASON_OK] == 1);
+}
+
 static inline int fuzz_one(const uint8_t *data, size_t size, int dir)
 {
 	static uint8_t reply[XLAT_REPLY_BYTES];
@@ -106,6 +182,7 @@ static inline int fuzz_one(const uint8_t *data, size_t size, int dir)
 	fuzz_gso(c, &r.pkt.gso);
 	if (!(c[3] & 1) && r.pkt.len <= 65535)
 		fuzz_mend(r.pkt.data, r.pkt.len, dir);
+	fuzz_path(c, &r.pkt, &m, &cfg);
 	v = ref_run(&r.pkt, dir, &m, &cfg, &out);
 	assert(room_consistent(&r));
 	assert((v == VERDICT_FORWARD || v == VERDICT_FRAGMENT) ==
