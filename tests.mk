@@ -58,6 +58,7 @@ check_stream_ns_LIBS := probe score base
 
 # Scripts that end with "N passed, N failed, N skipped".
 TEST_SCRIPTS := sim/tests/cli.sh sim/tests/robust.sh xlat/fuzz/replay.sh
+TEST_SCRIPTS += sim/tests/prepare.sh
 
 # libFuzzer targets: NAME_SRC, NAME_LIBS
 FUZZERS := fuzz_spec fuzz_nat64
@@ -90,3 +91,6 @@ NS_TESTS += check_engine
 check_engine_LIBS := engine relay world plan spec base
 XLAT_TESTS += check_xlatd_ns
 check_xlatd_ns_LIBS := daemon nat64 io core base
+
+NS_TESTS += check_jool
+check_jool_LIBS := engine relay world plan spec base

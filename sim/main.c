@@ -23,6 +23,8 @@ static const struct subcommand {
 	 "print what would be built, touch nothing"},
 	{"doctor", cmd_doctor, "doctor",
 	 "what this host can and cannot run, and what to install"},
+	{"prepare", cmd_prepare, "prepare ENGINE",
+	 "build what real Jool needs, once, and try it out"},
 	{"clean", cmd_clean, "clean",
 	 "remove whatever a killed run left behind"},
 	{"probe", probe_main, NULL, NULL},

@@ -5,6 +5,7 @@
 #   tools/deps.sh           install what is missing (root; Debian or Ubuntu)
 #   tools/deps.sh --check   only list what is missing; exit 1 if anything is
 #   tools/deps.sh --lint    also what `make lint` and `make fuzz` need
+#   tools/deps.sh --jool    also what real Jool needs, and prepare it
 #
 # Name servers and routing daemons that this script brings in are for use
 # inside namespaces only: their host services are not started and not enabled.
@@ -14,17 +15,21 @@ build="gcc make pkg-config libc6-dev libnl-3-dev libnl-route-3-dev
 libnl-genl-3-dev libyaml-dev libjansson-dev libpcap-dev check"
 run="bind9 bind9-utils frr iperf3"
 tests="iproute2 ethtool hostname bind9-dnsutils nftables"
+jool="user-mode-linux jool-tools flex bison bc libelf-dev kmod xz-utils
+binutils util-linux"
 lint="clang clang-format clang-tidy cppcheck libclang-rt-dev git man-db
 afl++"
 
 want="$build $run $tests"
 mode=install
+prepare=no
 for arg; do
 	case $arg in
 	--check) mode=check ;;
 	--lint) want="$want $lint" ;;
-	-h | --help) sed -n '3,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
-	*) echo "deps.sh: unknown option '$arg' (--check, --lint)" >&2; exit 2 ;;
+	--jool) want="$want $jool"; prepare=yes ;;
+	-h | --help) sed -n '3,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
+	*) echo "deps.sh: unknown option '$arg' (--check, --lint, --jool)" >&2; exit 2 ;;
 	esac
 done
 
@@ -41,7 +46,16 @@ for p in $want; do
 	[ "$state" = installed ] || missing="$missing $p"
 done
 missing=${missing# }
-[ -n "$missing" ] || exit 0
+finish() {
+	[ $prepare = yes ] && [ $mode = install ] || exit 0
+	xlatsim=$(dirname "$0")/../${BUILD:-build}/xlatsim
+	if [ -x "$xlatsim" ]; then
+		"$xlatsim" prepare jool && exit 0 || exit $?
+	fi
+	echo "deps.sh: now run make, then: build/xlatsim prepare jool" >&2
+	exit 0
+}
+[ -n "$missing" ] || finish
 if [ $mode = check ]; then
 	echo "missing: $missing" >&2
 	exit 1
@@ -77,3 +91,4 @@ if [ -d /run/systemd/system ]; then
 		esac
 	done
 fi
+finish

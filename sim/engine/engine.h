@@ -75,6 +75,10 @@ const struct engine_ops *engine_find(const char *name, enum daemon_role role);
 /* engine_all - every engine; ends with NULL. For doctor and for spec. */
 const struct engine_ops *const *engine_all(void);
 
+/* host_find_own - a program of ours: beside xlatsim when that is run from a
+ * build folder, else installed. 0, or -ENOENT. */
+int host_find_own(const char *program, char *path, size_t len);
+
 /*
  * engine_check_host - every engine that @p names must be available.
  * Returns 0, or -ENOENT with the first that is not, and why.

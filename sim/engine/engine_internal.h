@@ -77,9 +77,6 @@ json_t *engine_ask(struct engine *en, const char *path, const char *line,
 int host_read(const char *const *argv, char *buf, size_t len);
 /* host_find - full path of @program; -ENOENT when it is not installed. */
 int host_find(const char *program, char *path, size_t len);
-/* host_find_own - a program of ours: beside xlatsim when that is run from a
- * build folder, else installed. */
-int host_find_own(const char *program, char *path, size_t len);
 
 /* ---- nlroute.c: routes that engines bring and take -------------------------
  */

@@ -322,7 +322,8 @@ int host_find(const char *program, char *path, size_t len)
 int host_find_own(const char *program, char *path, size_t len)
 {
 	/* tests live one folder below; `make install` knows lib/ */
-	static const char *const beside[] = {"", "/..", "/../lib/xlatsim"};
+	static const char *const beside[] = {"", "/..", "/../tools",
+					     "/../lib/xlatsim"};
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 

@@ -12,7 +12,7 @@ _xlatsim() {
 	COMPREPLY=()
 
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		words="run plan doctor clean --help --version"
+		words="run plan doctor prepare clean --help --version"
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		return
 	fi
@@ -22,7 +22,7 @@ _xlatsim() {
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
-	--out)
+	--out | --cache)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
@@ -34,6 +34,7 @@ _xlatsim() {
 	case ${COMP_WORDS[1]} in
 	run) words="--json --junit --out --seed --keep --quiet --help" ;;
 	clean) words="--dry-run --help" ;;
+	prepare) words="--cache --own-kernel --force --help" ;;
 	plan | doctor) words="--help" ;;
 	*) return ;;
 	esac
@@ -44,6 +45,7 @@ _xlatsim() {
 	*)
 		case ${COMP_WORDS[1]} in
 		run | plan) _xlatsim_files "$cur" ;;
+		prepare) mapfile -t COMPREPLY < <(compgen -W jool -- "$cur") ;;
 		esac
 		;;
 	esac
