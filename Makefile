@@ -177,6 +177,7 @@ lint: DEPS_FLAGS := --lint
 lint: deps
 	@clang-format --dry-run -Werror $(SOURCES) && echo "format: ok"
 	@tools/check-arrows.sh
+	@tools/check-matrices.sh
 	@CC=$(CC) CFLAGS="$(filter-out -MMD -MP,$(CFLAGS_ALL))" tools/check-headers.sh
 	@$(MAKE) --no-print-directory -j$(JOBS) WERROR=1 all tests
 	@tools/check-purity.sh $(BUILD)

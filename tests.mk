@@ -31,7 +31,8 @@ check_world_life_LIBS := world plan spec base
 
 XLAT_TESTS += check_core_vectors
 check_core_vectors_LIBS := core base
-XLAT_TESTS += check_core_hostile
+XLAT_TESTS += check_core_hostile check_siit
+check_siit_LIBS := daemon nat64 io core base
 check_core_hostile_LIBS := core base
 XLAT_TESTS += check_core_property check_core_super
 check_core_super_LIBS := core base

@@ -220,8 +220,8 @@ enum reason icmp_map64(const struct icmp_head *in, const struct pkt_info *info,
 		       const struct xlat_cfg *cfg, struct icmp_head *out);
 
 /* icmp_echo46/64 - type of an echo in the other family, or 0xff. */
-uint8_t icmp_echo46(uint8_t type, uint8_t code);
-uint8_t icmp_echo64(uint8_t type, uint8_t code);
+uint8_t icmp_echo46(uint8_t type);
+uint8_t icmp_echo64(uint8_t type);
 
 /* icmp_update46/64 - an echo message in place, checksum kept in step. */
 void icmp_update46(uint8_t *l4, uint32_t avail, const struct xlat_ends *to,

@@ -210,19 +210,15 @@ enum reason icmp_map64(const struct icmp_head *in, const struct pkt_info *info,
 	}
 }
 
-uint8_t icmp_echo46(uint8_t type, uint8_t code)
+uint8_t icmp_echo46(uint8_t type)
 {
-	if (code)
-		return 0xff;
 	if (type == ICMP4_ECHO)
 		return ICMP6_ECHO;
 	return type == ICMP4_ECHO_REPLY ? ICMP6_ECHO_REPLY : 0xff;
 }
 
-uint8_t icmp_echo64(uint8_t type, uint8_t code)
+uint8_t icmp_echo64(uint8_t type)
 {
-	if (code)
-		return 0xff;
 	if (type == ICMP6_ECHO)
 		return ICMP4_ECHO;
 	return type == ICMP6_ECHO_REPLY ? ICMP4_ECHO_REPLY : 0xff;

@@ -31,7 +31,7 @@ void icmp_update46(uint8_t *l4, uint32_t avail, const struct xlat_ends *to,
 	uint64_t old = 0;
 	uint64_t new = csum_pseudo6(&to->src, &to->dst, PROTO_ICMP6, l4_len);
 
-	echo_rewrite(l4, avail, icmp_echo46(l4[0], l4[1]), to, &old, &new);
+	echo_rewrite(l4, avail, icmp_echo46(l4[0]), to, &old, &new);
 	raw_put16(l4 + 2, csum_update(raw16(l4 + 2), old, new));
 }
 
@@ -41,7 +41,7 @@ void icmp_update64(uint8_t *l4, uint32_t avail, const struct pkt_ip *ip,
 	uint64_t new = 0;
 	uint64_t old = csum_pseudo6(&ip->src, &ip->dst, PROTO_ICMP6, l4_len);
 
-	echo_rewrite(l4, avail, icmp_echo64(l4[0], l4[1]), to, &old, &new);
+	echo_rewrite(l4, avail, icmp_echo64(l4[0]), to, &old, &new);
 	raw_put16(l4 + 2, csum_update(raw16(l4 + 2), old, new));
 }
 
@@ -165,8 +165,8 @@ static bool inner_ok(const struct pkt_ip *in, bool v6)
 		return false;
 	if (in->proto != (v6 ? PROTO_ICMP6 : PROTO_ICMP4) || in->frag_off)
 		return true;
-	return (v6 ? icmp_echo64(in->icmp_type, in->icmp_code)
-		   : icmp_echo46(in->icmp_type, in->icmp_code)) != 0xff;
+	return (v6 ? icmp_echo64(in->icmp_type) : icmp_echo46(in->icmp_type)) !=
+	       0xff;
 }
 
 enum reason icmp_error46(struct pkt *pkt, const struct pkt_info *info,

@@ -87,8 +87,8 @@ static enum reason parse_transport(const uint8_t *d, struct pkt_ip *ip, bool v6,
 	reason = parse_l4(d, ip, inner);
 	if (reason || ip->proto != icmp)
 		return reason;
-	echo = v6 ? icmp_echo64(ip->icmp_type, ip->icmp_code) != 0xff
-		  : icmp_echo46(ip->icmp_type, ip->icmp_code) != 0xff;
+	echo = v6 ? icmp_echo64(ip->icmp_type) != 0xff
+		  : icmp_echo46(ip->icmp_type) != 0xff;
 	if (echo)
 		parse_echo(d, ip);
 	return REASON_OK;

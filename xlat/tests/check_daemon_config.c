@@ -97,6 +97,15 @@ static const struct {
 	 "lowest-ipv6-mtu, mtu4, mtu6, copy-traffic-class, tos, "
 	 "udp-zero-checksum, allow-private, icmp-source4, icmp-source6, "
 	 "icmp-rate, seed, pref64, clat, eam or icmp-pool4\n"},
+	{ROLE_SIIT,
+	 TUN "eam: [{ipv4: 192.0.2.1, ipv6: \"2001:db8::1\"}]\n"
+	     "hairpin: simple\ntos: 256\nicmp-pool4: 198.51.100.1/24\n",
+	 NULL},
+	{ROLE_SIIT,
+	 TUN "eam: [{ipv4: 192.0.2.1, ipv6: \"2001:db8::1\"}]\n"
+	     "hairpin: simple\n",
+	 "f:3:10: `hairpin: simple` maps sources by `pref64`, which is "
+	 "missing\n"},
 	{ROLE_SIIT, TUN,
 	 "f:1:1: neither `pref64` nor `eam`: nothing could be translated\n"},
 	{ROLE_SIIT,
