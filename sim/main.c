@@ -8,6 +8,7 @@
 #include "../xlat/base/log.h"
 #include "cmd/cmd.h"
 #include "engine/jool_vm.h"
+#include "engine/engine.h"
 #include "probe/probe.h"
 #include "relay/relay.h"
 
@@ -30,6 +31,7 @@ static const struct subcommand {
 	{"probe", probe_main, NULL, NULL},
 	{"relay", relay_main, NULL, NULL},
 	{"jool-vm", jool_vm_main, NULL, NULL},
+	{"health", health_main, NULL, NULL},
 };
 
 #define N_SUBCOMMANDS (sizeof(subcommands) / sizeof(*subcommands))

@@ -140,7 +140,8 @@ static void check_engines(struct doctor *d)
 		size_t len;
 
 		snprintf(name, sizeof(name), "%s:", (*ops)->name);
-		for (int role = DAEMON_AUTH_DNS; role <= DAEMON_RELAY; role++) {
+		for (int role = DAEMON_AUTH_DNS; role < N_DAEMON_ROLES;
+		     role++) {
 			len = strlen(name);
 			if ((*ops)->roles & 1u << role)
 				snprintf(

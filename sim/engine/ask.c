@@ -138,17 +138,19 @@ static bool dns_answers(struct question *q, const uint8_t *buf, size_t n)
 }
 
 /* RFC 1035 section 4.1: recursion desired, one question. */
-static int put_question(struct question *q, const char *name, uint16_t type)
+int ask_put_query(uint16_t id, const char *name, uint16_t type, uint8_t *buf,
+		  size_t len)
 {
-	uint8_t *p = q->text + DNS_HEAD;
+	uint8_t *p = buf + DNS_HEAD;
 	size_t label;
 
-	q->text[0] = DNS_ID >> 8;
-	q->text[1] = DNS_ID & 255;
-	q->text[2] = 1; /* RD */
-	q->text[5] = 1; /* QDCOUNT */
-	if (strlen(name) >= DNS_MAX_NAME)
+	if (strlen(name) >= DNS_MAX_NAME || len < DNS_HEAD + DNS_MAX_NAME + 5)
 		return -ENAMETOOLONG;
+	memset(buf, 0, DNS_HEAD);
+	buf[0] = (uint8_t)(id >> 8);
+	buf[1] = (uint8_t)id;
+	buf[2] = 1; /* RD */
+	buf[5] = 1; /* QDCOUNT */
 	while (*name && strcmp(name, ".") != 0) {
 		label = strcspn(name, ".");
 		if (!label || label > 63)
@@ -163,8 +165,7 @@ static int put_question(struct question *q, const char *name, uint16_t type)
 	*p++ = (uint8_t)type;
 	*p++ = 0;
 	*p++ = 1; /* IN */
-	q->len = (size_t)(p - q->text);
-	return 0;
+	return (int)(p - buf);
 }
 
 int ask_dns(struct world *w, int node, const struct in6_addr *server,
@@ -180,10 +181,11 @@ int ask_dns(struct world *w, int node, const struct in6_addr *server,
 			     .to_len = sizeof(q.to.in6),
 			     .answers = dns_answers};
 	char text[ADDR_TEXT_LEN];
-	int ret = put_question(&q, name, type);
+	int ret = ask_put_query(DNS_ID, name, type, q.text, sizeof(q.text));
 
-	if (ret)
+	if (ret < 0)
 		return err_set(e, -ret, "'%s' is no domain name", name);
+	q.len = (size_t)ret;
 	ret = ask(&q, node, deadline, e);
 	if (ret == -ETIMEDOUT)
 		err_set(e, ETIMEDOUT, "name server %s gives %s %s for %s",

@@ -85,6 +85,9 @@ int host_find_own(const char *program, char *path, size_t len);
  */
 int engine_check_host(const struct plan *p, struct err *e);
 
+/* health_main - what checks a PLAT inside its node; argv[0] is "health". */
+int health_main(int argc, char **argv);
+
 struct engines; /* all daemons of a world */
 
 /*

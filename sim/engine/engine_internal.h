@@ -16,7 +16,7 @@ struct engines {
 };
 
 extern const struct engine_ops bind9_ops, frr_ops, jool_ops, relay_ops,
-	xlatd_ops;
+	xlatd_ops, health_ops;
 
 /* engines_new - one for each daemon of the plan, none started. */
 struct engines *engines_new(struct world *w, struct err *e);
@@ -136,6 +136,9 @@ void announce_update(struct announce *a);
 int ask_dns(struct world *w, int node, const struct in6_addr *server,
 	    const char *name, uint16_t type, struct mono deadline,
 	    struct err *e);
+/* ask_put_query - a recursive query; its length, or -errno. @len: 272 do. */
+int ask_put_query(uint16_t id, const char *name, uint16_t type, uint8_t *buf,
+		  size_t len);
 /* ask_echo - until @dst has answered an ICMP echo from each of @nodes, which
  * all ask at once. */
 int ask_echo(struct world *w, const int *nodes, size_t n,
@@ -152,6 +155,10 @@ int bind9_dns64_configure(struct engine *en, struct err *e);
 
 /* The device into a PLAT's engine; takes part in OSPF. */
 #define ENGINE_PLAT_TUN "nat64"
+
+/* Route maps of a PLAT's ospf6d: its pools as usual, and as a last resort. */
+#define FRR_MAP_OWN   "OWN"
+#define FRR_MAP_WORST "WORST"
 
 /* plan_node_of - the first node of @role, or -1. */
 int plan_node_of(const struct plan *p, enum node_role role);

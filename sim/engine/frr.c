@@ -24,6 +24,10 @@
  * second event soon after the first and are turned off: the 5 s between two
  * versions of an LSA (`throttle lsa`), the 1 s between two accepted ones
  * (`min-arrival`), and the 5 s before an unacknowledged one is repeated.
+ *
+ * With `bfd: true` both OSPFs have bfdd watch their neighbours. A routing
+ * engine serves when all its sessions are up: they begin at one packet a
+ * second, and until then only the dead interval detects anything.
  */
 #include <errno.h>
 #include <poll.h>
@@ -33,10 +37,13 @@
 #include <unistd.h>
 
 #include "engine_internal.h"
+#include "vty.h"
 
 #define ZSERV_SOCKET  "/run/frr/zserv.api"
 #define OSPF_COST     10 /* of links without a PLAT */
 #define EXTERN_METRIC 1
+#define WORST_METRIC  60000
+#define BFD_PROFILE   "xlatsim"
 #define BACKBONE      "0.0.0.0"
 #define STUB	      "0.0.0.1"
 
@@ -44,7 +51,8 @@ enum { PROC_ZEBRA, PROC_OSPF6D, PROC_OSPFD };
 
 static int frr_available(char *version, size_t len, struct err *why)
 {
-	static const char *const daemons[] = {"ospf6d", "ospfd", "zebra"};
+	static const char *const daemons[] = {"bfdd", "ospf6d", "ospfd",
+					      "zebra"};
 	char path[128], text[512];
 	const char *argv[] = {path, "--version", NULL};
 
@@ -74,6 +82,8 @@ struct ospf_link {
 /* What events changed: it outlives the daemons, as a saved configuration. */
 struct frr {
 	int64_t *cost4, *cost6; /* by link of the plan */
+	bool spawned;		/* all daemons, by this start */
+	int asked;		/* steps since */
 };
 
 static bool is_router(const struct plan *p, int node)
@@ -118,6 +128,11 @@ static bool has_ospf4(const struct plan *p, int node)
 	return false;
 }
 
+static bool has_bfd(const struct engine *en)
+{
+	return world_plan(en->world)->topology->routing.bfd;
+}
+
 static bool has_default(const struct plan *p, int node, int family)
 {
 	for (size_t i = 0; i < p->n_routes; i++)
@@ -142,11 +157,16 @@ static void put_iface(FILE *f, const char *ospf, const char *area,
 		" %s hello-interval %lld\n"
 		" %s dead-interval %lld\n"
 		" %s retransmit-interval 1\n"
-		" %s cost %lld\n!\n",
+		" %s cost %lld\n",
 		l->near->name, ospf, area, ospf, ospf,
 		(long long)(r->hello_ns / NS_PER_S), ospf,
 		(long long)(r->dead_ns / NS_PER_S), ospf, ospf,
 		(long long)cost);
+	if (r->bfd)
+		/* ospfd takes a profile only where bfd stands already */
+		fprintf(f, " %s bfd\n %s bfd profile " BFD_PROFILE "\n", ospf,
+			ospf);
+	fputs("!\n", f);
 }
 
 static void put_router_head(FILE *f, const struct routing_spec *r,
@@ -171,6 +191,15 @@ static uint32_t router_id(const struct engine *en)
 			       : (uint32_t)en->daemon->node + 1;
 }
 
+static void put_map(FILE *f, const char *name, int metric)
+{
+	fprintf(f,
+		"route-map %s permit 10\n"
+		" match ipv6 address prefix-list OWN\n"
+		" set metric %d\n set metric-type type-1\n!\n",
+		name, metric);
+}
+
 static void put_ospf6(FILE *f, const struct engine *en)
 {
 	const struct plan *p = world_plan(en->world);
@@ -189,15 +218,15 @@ static void put_ospf6(FILE *f, const struct engine *en)
 		if (get_link(p, en->daemon->node, i, &l))
 			put_iface(f, "ipv6 ospf6", BACKBONE, &t->routing, &l,
 				  x->cost6[i]);
-	if (access || plat)
-		fprintf(f,
-			"ipv6 prefix-list OWN permit %s%s\n"
-			"route-map OWN permit 10\n"
-			" match ipv6 address prefix-list OWN\n"
-			" set metric %d\n set metric-type type-1\n!\n",
+	if (access || plat) {
+		fprintf(f, "ipv6 prefix-list OWN permit %s%s\n",
 			prefix6_format(access ? &t->operator_prefix : &t->pool6,
 				       text),
-			access ? " le 128" : "", EXTERN_METRIC);
+			access ? " le 128" : "");
+		put_map(f, FRR_MAP_OWN, EXTERN_METRIC);
+	}
+	if (plat && t->health.on)
+		put_map(f, FRR_MAP_WORST, WORST_METRIC);
 	fprintf(f, "router ospf6\n");
 	put_router_head(f, &t->routing, "ospf6", router_id(en));
 	if (access || plat)
@@ -238,6 +267,19 @@ static void put_ospf4(FILE *f, const struct engine *en)
 	put_router_head(f, &t->routing, "ospf", router_id(en));
 	fprintf(f, " timers throttle lsa all 0\n");
 	fprintf(f, " area " STUB " stub\n");
+}
+
+static void put_bfd(FILE *f, const struct engine *en)
+{
+	const struct routing_spec *r =
+		&world_plan(en->world)->topology->routing;
+	long long ms = (long long)(r->bfd_interval_ns / NS_PER_MS);
+
+	fprintf(f,
+		"hostname %s\nbfd\n profile " BFD_PROFILE "\n"
+		"  detect-multiplier %lld\n  transmit-interval %lld\n"
+		"  receive-interval %lld\n exit\nexit\n",
+		engine_node(en)->name, (long long)r->bfd_multiplier, ms, ms);
 }
 
 /* Routes as plain routes: next-hop objects would hide gateways from others. */
@@ -299,6 +341,8 @@ static int write_all(struct engine *en, struct err *e)
 		ret = write_conf(en, "ospf6d.conf", put_ospf6, e);
 	if (!ret && has_ospf4(world_plan(en->world), en->daemon->node))
 		ret = write_conf(en, "ospfd.conf", put_ospf4, e);
+	if (!ret && has_bfd(en))
+		ret = write_conf(en, "bfdd.conf", put_bfd, e);
 	return ret;
 }
 
@@ -325,8 +369,61 @@ static int spawn_daemon(struct engine *en, const char *name, const char *conf,
 	return engine_spawn(en, argv, log, e);
 }
 
+/* How many BFD sessions bfdd has to bring up. */
+static size_t count_sessions(const struct engine *en)
+{
+	const struct plan *p = world_plan(en->world);
+	struct ospf_link l;
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n_links; i++)
+		if (get_link(p, en->daemon->node, i, &l))
+			n += l.has4 ? 2 : 1;
+	return n;
+}
+
+static bool bfd_is_up(struct engine *en)
+{
+	int fd =
+		engine_connect(en->procs[en->n_procs - 1], "/run/frr/bfdd.vty");
+	size_t up = 0, i;
+	char text[65536];
+	json_t *list, *one;
+	struct err e;
+
+	if (fd < 0)
+		return false;
+	list = vty_run(fd, "enable", text, sizeof(text), &e) ||
+			       vty_run(fd, "show bfd peers json", text,
+				       sizeof(text), &e)
+		       ? NULL
+		       : json_loads(text, 0, NULL);
+	close(fd);
+	json_array_foreach(list, i, one)
+	{
+		const char *s =
+			json_string_value(json_object_get(one, "status"));
+
+		up += s && !strcmp(s, "up");
+	}
+	json_decref(list);
+	return up >= count_sessions(en);
+}
+
+/*
+ * A session takes its time, a packet a second, until it is up; only then does
+ * it detect anything.
+ */
+static bool bfd_step(struct engine *en)
+{
+	struct frr *x = en->state;
+
+	return !has_bfd(en) || (x->asked++ % 20 == 0 && bfd_is_up(en));
+}
+
 static bool frr_step(struct engine *en)
 {
+	struct frr *x = en->state;
 	int fd = engine_connect(en->procs[PROC_ZEBRA], ZSERV_SOCKET);
 	struct err e;
 	int ret;
@@ -334,32 +431,36 @@ static bool frr_step(struct engine *en)
 	if (fd < 0)
 		return false;
 	close(fd);
+	if (x->spawned)
+		return bfd_step(en);
+	x->spawned = true;
 	ret = spawn_daemon(en, "ospf6d", "/run/frr/ospf6d.conf", NULL, &e);
 	if (!ret && has_ospf4(world_plan(en->world), en->daemon->node))
 		ret = spawn_daemon(en, "ospfd", "/run/frr/ospfd.conf", NULL,
 				   &e);
+	if (!ret && has_bfd(en))
+		ret = spawn_daemon(en, "bfdd", "/run/frr/bfdd.conf", NULL, &e);
 	if (ret)
 		snprintf(en->fault, sizeof(en->fault), "%.150s", e.text);
-	return true;
+	return ret || !has_bfd(en);
 }
 
 static int frr_start(struct engine *en, struct err *e)
 {
+	struct frr *x = en->state;
 	bool v4 = has_ospf4(world_plan(en->world), en->daemon->node);
-	const char *argv[] = {"install",
-			      "-o",
-			      "frr",
-			      "-g",
-			      "frr",
-			      "-m",
-			      "640",
-			      "zebra.conf",
-			      "ospf6d.conf",
-			      v4 ? "ospfd.conf" : "/run/frr",
-			      v4 ? "/run/frr" : NULL,
-			      NULL};
+	const char *argv[] = {
+		"install",    "-o",	     "frr", "-g", "frr", "-m", "640",
+		"zebra.conf", "ospf6d.conf", NULL,  NULL, NULL,	 NULL};
+	size_t n = 9;
 	int ret = write_all(en, e); /* costs may have changed meanwhile */
 
+	x->spawned = false;
+	if (v4)
+		argv[n++] = "ospfd.conf";
+	if (has_bfd(en))
+		argv[n++] = "bfdd.conf";
+	argv[n] = "/run/frr";
 	if (!ret)
 		ret = engine_run(en->world, en->daemon->node, argv, NULL, e);
 	/* a changed IPv6 route is replaced in one step, not deleted first */
@@ -403,49 +504,20 @@ static int frr_ready(struct engine *en, struct mono deadline, struct err *e)
 /* ---- changes ---------------------------------------------------------------
  */
 
-/*
- * One command over a daemon's socket, as vtysh speaks it: the line and a zero
- * byte; what it prints, three zero bytes and a status (0: success).
- */
-static int vty_command(int fd, const char *line, struct err *e)
-{
-	char buf[4096];
-	size_t got = 0;
-	ssize_t n;
-
-	if (send(fd, line, strlen(line) + 1, MSG_NOSIGNAL) < 0)
-		return err_set(e, errno, "'%s': %s", line, strerror(errno));
-	while (got < sizeof(buf)) {
-		n = recv(fd, buf + got, sizeof(buf) - got, 0);
-		if (n <= 0)
-			return err_set(e, n ? errno : EPIPE, "'%s': no answer",
-				       line);
-		got += (size_t)n;
-		if (got >= 4 && !buf[got - 2] && !buf[got - 3] && !buf[got - 4])
-			break;
-	}
-	if (got == sizeof(buf) || !buf[got - 1])
-		return 0;
-	buf[got - 2] = '\0';
-	return err_set(e, EINVAL, "'%s': %s", line, buf);
-}
-
 static int vty_set_cost(struct engine *en, size_t proc, const char *socket,
 			const char *iface, const char *command, struct err *e)
 {
 	char select[64];
-	const char *lines[] = {"enable", "configure terminal", select, command,
-			       "end"};
+	const char *lines[] = {select, command, NULL};
 	int fd = proc < en->n_procs ? engine_connect(en->procs[proc], socket)
 				    : -ESRCH;
-	int ret = 0;
+	int ret;
 
 	if (fd < 0)
 		return err_set(e, -fd, "FRR at %s: %s: %s",
 			       engine_node(en)->name, socket, strerror(-fd));
 	snprintf(select, sizeof(select), "interface %s", iface);
-	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines) && !ret; i++)
-		ret = vty_command(fd, lines[i], e);
+	ret = vty_configure(fd, lines, e);
 	close(fd);
 	if (ret)
 		err_prefix(e, "FRR at %s", engine_node(en)->name);

@@ -49,7 +49,8 @@ static int blame(int ret, const struct engine *en, struct err *e)
 
 static bool is_late(const struct engine *en)
 {
-	return en->daemon->role == DAEMON_DNS64;
+	return en->daemon->role == DAEMON_DNS64 ||
+	       en->daemon->role == DAEMON_HEALTH;
 }
 
 static int start_all(struct starting *s, bool late, struct err *e)
@@ -184,7 +185,7 @@ static int await_names(struct starting *s, int home, struct err *e)
 	int ret = 0;
 
 	for (size_t k = 0; k < s->es->n && !ret; k++)
-		if (is_late(&s->es->v[k]))
+		if (s->es->v[k].daemon->role == DAEMON_DNS64)
 			ret = ask_dns(s->es->world, home,
 				      &engine_node(&s->es->v[k])->loop6,
 				      "ipv4only.arpa", TYPE_AAAA, s->deadline,

@@ -99,6 +99,10 @@ const char *plan_role_word(enum daemon_role role)
 		return "plat";
 	case DAEMON_RELAY:
 		return "relay";
+	case DAEMON_HEALTH:
+		return "health";
+	case N_DAEMON_ROLES:
+		break;
 	}
 	return "?";
 }

@@ -84,7 +84,9 @@ enum daemon_role {
 	DAEMON_ROUTING,
 	DAEMON_CLAT,
 	DAEMON_PLAT,
-	DAEMON_RELAY
+	DAEMON_RELAY,
+	DAEMON_HEALTH, /* checks a PLAT from within */
+	N_DAEMON_ROLES
 };
 
 struct plan_daemon {

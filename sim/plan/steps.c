@@ -129,6 +129,8 @@ void plan_add_daemons(struct planner *b)
 		if (node >= 0)
 			add_daemon(b, node, DAEMON_DNS64, b->t->dns64.engine);
 	}
+	for (int i = 0; i < n_plats && b->t->health.on; i++)
+		add_daemon(b, b->first_plat + i, DAEMON_HEALTH, "health-check");
 }
 
 /* ---- steps

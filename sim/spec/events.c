@@ -11,7 +11,8 @@ const char *const route_words[] = {"pool6", "pool4", "default6", "default4",
 				   NULL};
 static const char *const way_words[] = {"down", "up", NULL};
 static const char *const family_words[] = {"4", "6", NULL};
-const char *const role_words[] = {"plat", "clat", "dns64", "routing", NULL};
+const char *const role_words[] = {"plat",    "clat",   "dns64",
+				  "routing", "health", NULL};
 
 /* What an event_spec does not hold as the file says it. */
 struct raw_event {
@@ -185,6 +186,8 @@ static bool plays(const struct topology *t, const char *node,
 		return kind == KNOWN_CPE;
 	if (!strcmp(role, "dns64"))
 		return is_dns64_node(t, node);
+	if (!strcmp(role, "health"))
+		return kind == KNOWN_PLAT && t->health.on;
 	return kind == KNOWN_ACCESS || kind == KNOWN_PLAT ||
 	       kind == KNOWN_BORDER;
 }

@@ -139,6 +139,17 @@ struct routing_spec {
 	 * true. Without it answers go to a PLAT that cannot deliver them.
 	 */
 	bool track;
+	bool bfd; /* beside hellos */
+	double bfd_interval_ns;
+	int64_t bfd_multiplier; /* so many missed: down */
+};
+
+/* `health-check:` beside every PLAT. */
+struct health_spec {
+	bool on;
+	double interval_ns;
+	int64_t fail_after, rise; /* checks in a row */
+	bool dns;		  /* its resolver counts, too */
 };
 
 struct topology {
@@ -159,6 +170,7 @@ struct topology {
 	size_t n_towers;
 	struct internet_spec internet;
 	struct routing_spec routing;
+	struct health_spec health;
 	struct link_spec *links;
 	size_t n_links;
 	struct named_profile *impairments;
@@ -238,7 +250,7 @@ struct event_spec {
 	const char *node; /* engine-*, node-*, set-cost, await: where */
 	const char *host; /* host-down */
 	const char *role; /* engine-*: "plat" (default), "clat", "dns64",
-			     "routing" */
+			     "routing", "health" */
 	const char *link_a, *link_b; /* of a link: nodes, a nearer home */
 	int64_t cost;		     /* set-cost */
 	int family;		     /* set-cost: 4, 6, 0: both */

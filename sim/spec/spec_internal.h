@@ -106,7 +106,7 @@ bool spec_want(struct spec_reader *r, const struct ynode *n,
 
 extern const struct yfield topology_fields[], prefix_fields[], plat_fields[],
 	dns64_fields[], routing_fields[], tower_fields[], homes_fields[],
-	internet_fields[], host_fields[];
+	internet_fields[], host_fields[], health_fields[];
 
 /*
  * topology_check - what no single value can show to be wrong.

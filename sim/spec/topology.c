@@ -24,7 +24,7 @@
 /* The sections of the file, read one after the other. */
 struct sections {
 	struct ynode *prefixes, *plats, *dns64, *routing, *towers, *internet,
-		*links, *impairments, *offloads, *hosts;
+		*links, *impairments, *offloads, *hosts, *health;
 };
 
 const struct yfield topology_fields[] = {
@@ -33,6 +33,7 @@ const struct yfield topology_fields[] = {
 	NEEDED("dns64", YF_NODE, struct sections, dns64),
 	FIELD("hosts", YF_NODE, struct sections, hosts),
 	FIELD("routing", YF_NODE, struct sections, routing),
+	FIELD("health-check", YF_NODE, struct sections, health),
 	NEEDED("towers", YF_NODE, struct sections, towers),
 	NEEDED("internet", YF_NODE, struct sections, internet),
 	FIELD("links", YF_NODE, struct sections, links),
@@ -97,6 +98,21 @@ const struct yfield routing_fields[] = {
 	RANGED("spf-max", YF_QUANTITY, struct routing_spec, spf_max_ns,
 	       UNIT_TIME, 0, SPF_MAX),
 	FIELD("track", YF_BOOL, struct routing_spec, track),
+	FIELD("bfd", YF_BOOL, struct routing_spec, bfd),
+	RANGED("bfd-interval", YF_QUANTITY, struct routing_spec,
+	       bfd_interval_ns, UNIT_TIME, 10.0 * NS_PER_MS, 60.0 * NS_PER_S),
+	RANGED("bfd-multiplier", YF_INT, struct routing_spec, bfd_multiplier,
+	       UNIT_NONE, 2, 255),
+	{0},
+};
+
+const struct yfield health_fields[] = {
+	RANGED("interval", YF_QUANTITY, struct health_spec, interval_ns,
+	       UNIT_TIME, 50.0 * NS_PER_MS, 600.0 * NS_PER_S),
+	RANGED("fail-after", YF_INT, struct health_spec, fail_after, UNIT_NONE,
+	       1, 100),
+	RANGED("rise", YF_INT, struct health_spec, rise, UNIT_NONE, 1, 100),
+	FIELD("dns", YF_BOOL, struct health_spec, dns),
 	{0},
 };
 
@@ -153,7 +169,13 @@ static void set_defaults(struct topology *t)
 					   .spf_delay_ns = 0,
 					   .spf_holdtime_ns = 50.0 * NS_PER_MS,
 					   .spf_max_ns = 5.0 * NS_PER_S,
-					   .track = true};
+					   .track = true,
+					   .bfd_interval_ns = 100.0 * NS_PER_MS,
+					   .bfd_multiplier = 3};
+	t->health = (struct health_spec){.interval_ns = 500.0 * NS_PER_MS,
+					 .fail_after = 3,
+					 .rise = 3,
+					 .dns = true};
 }
 
 /* A map of named things: at least one, at most @most. */
@@ -425,6 +447,11 @@ static bool read_sections(struct spec_reader *r, const struct ynode *root,
 	if (s.routing)
 		yaml_read_map(s.routing, "`routing`", routing_fields,
 			      &t->routing, r->a, r->d);
+	if (s.health) {
+		t->health.on = true;
+		yaml_read_map(s.health, "`health-check`", health_fields,
+			      &t->health, r->a, r->d);
+	}
 	if (s.towers)
 		read_towers(r, s.towers, t);
 	if (s.internet)

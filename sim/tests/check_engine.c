@@ -23,6 +23,7 @@
 #include "../relay/relay.h"
 
 #define TOPOLOGY    "topologies/wisp-pair.yaml"
+#define CHECKED	    "sim/tests/data/bfd-health.yaml"
 #define PATIENCE_NS (30 * NS_PER_S)
 
 static struct {
@@ -53,7 +54,7 @@ static void tell(const char *what, int64_t ns)
 	printf("%-44s %7.1f ms\n", what, (double)ns / NS_PER_MS);
 }
 
-static void setup(void)
+static void setup(const char *path)
 {
 	struct world_opts o;
 	struct diags d;
@@ -64,7 +65,7 @@ static void setup(void)
 	t.arena = arena_new();
 	t.loop = loop_new();
 	diags_init(&d);
-	topology = spec_load_topology(TOPOLOGY, t.arena, &d);
+	topology = spec_load_topology(path, t.arena, &d);
 	if (!topology)
 		diags_print(&d, stderr);
 	ck_assert_ptr_nonnull(topology);
@@ -465,7 +466,7 @@ static void check_freeze(void)
 
 START_TEST(test_world)
 {
-	setup();
+	setup(TOPOLOGY);
 	check_names();
 	check_pings();
 	check_counters();
@@ -480,6 +481,88 @@ START_TEST(test_world)
 	check_shape();
 	check_freeze();
 	check_fault();
+	teardown();
+}
+END_TEST
+
+static int64_t failures(void)
+{
+	struct engine *en = engine("plat1", DAEMON_HEALTH);
+	json_t *o = en->ops->counters(en);
+	int64_t n = json_integer_value(json_object_get(o, "failed"));
+
+	ck_assert_ptr_nonnull(o);
+	json_decref(o);
+	return n;
+}
+
+/* BFD finds a black hole long before the dead interval of 4 s. */
+static void check_bfd(void)
+{
+	int link = plan_find_link(t.plan, "access", "plat1");
+	struct mono since = clock_now();
+	struct err e = {""};
+	int64_t took;
+
+	ck_assert_msg(!world_link_hole(t.world, link, true, false, &e), "%s",
+		      e.text);
+	took = await_pools("plat2", since);
+	tell("one-way black hole, BFD: pools moved after", took);
+	ck_assert_int_lt(took, 2 * NS_PER_S);
+	expect_ping("home1", "198.51.100.45");
+	ck_assert_msg(!world_link_hole(t.world, link, false, false, &e), "%s",
+		      e.text);
+	await_pools("plat1", clock_now());
+}
+
+/* Nothing in the network notices a frozen engine, but what goes through it. */
+static void check_health(void)
+{
+	struct engine *en = engine("plat1", DAEMON_PLAT);
+	int64_t before = failures();
+	struct mono since = clock_now();
+	struct err e = {""};
+
+	ck_assert_msg(!engine_freeze(en, true, &e), "%s", e.text);
+	tell("engine hangs, health check: pools moved after",
+	     await_pools("plat2", since));
+	ck_assert_int_ge(failures() - before, 3);
+	expect_ping("home1", "198.51.100.45");
+	since = clock_now();
+	ck_assert_msg(!engine_freeze(en, false, &e), "%s", e.text);
+	tell("engine goes on: pools back after", await_pools("plat1", since));
+	expect_ping("home1", "198.51.100.45");
+}
+
+/* Routing that was started again is told again. */
+static void check_health_tells_again(void)
+{
+	struct engine *en = engine("plat1", DAEMON_PLAT);
+	struct engine *routing = engine("plat1", DAEMON_ROUTING);
+	struct addr loop4 = {.family = AF_INET,
+			     .v4 = t.plan->nodes[node("plat1")].loop4};
+	struct err e = {""};
+
+	ck_assert_msg(!engine_freeze(en, true, &e), "%s", e.text);
+	await_pools("plat2", clock_now());
+	ck_assert_msg(!engine_kill(routing, &e), "%s", e.text);
+	ck_assert_msg(!engine_restart(routing, &e), "%s", e.text);
+	ck_assert_int_eq(engine_await_serving(routing, soon(), &e), 0);
+	ck_assert_int_eq(world_await_route(t.world, node("border"), &loop4, 32,
+					   "plat1", soon(), &e),
+			 0);
+	await_pools("plat2", clock_now());
+	expect_ping("home1", "198.51.100.45");
+	ck_assert_msg(!engine_freeze(en, false, &e), "%s", e.text);
+	await_pools("plat1", clock_now());
+}
+
+START_TEST(test_bfd_and_health_check)
+{
+	setup(CHECKED);
+	check_bfd();
+	check_health();
+	check_health_tells_again();
 	teardown();
 }
 END_TEST
@@ -515,7 +598,9 @@ int main(int argc, char **argv)
 	SRunner *sr = srunner_create(s);
 	int failed;
 
-	/* the relay's engine starts this very program */
+	/* engines of our own start this very program */
+	if (argc > 1 && !strcmp(argv[1], "health"))
+		return health_main(argc - 1, argv + 1);
 	if (argc > 1 && !strcmp(argv[1], "relay"))
 		return relay_main(argc - 1, argv + 1);
 	if (skip()) {
@@ -529,6 +614,7 @@ int main(int argc, char **argv)
 	suite_add_tcase(s, tc);
 	tcase_add_test(tc, test_available);
 	tcase_add_test(tc, test_world);
+	tcase_add_test(tc, test_bfd_and_health_check);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);

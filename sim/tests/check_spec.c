@@ -610,11 +610,14 @@ static void assert_metrics(const struct metric_def *m)
 START_TEST(the_manual_knows_every_word)
 {
 	static const struct yfield *const tables[] = {
-		topology_fields, prefix_fields,	  plat_fields,
-		dns64_fields,	 routing_fields,  tower_fields,
-		homes_fields,	 internet_fields, profile_fields,
-		offload_fields,	 scenario_fields, expect_fields,
-		capture_fields,	 host_fields,	  NULL};
+		topology_fields, prefix_fields,
+		plat_fields,	 dns64_fields,
+		routing_fields,	 tower_fields,
+		homes_fields,	 internet_fields,
+		profile_fields,	 offload_fields,
+		scenario_fields, expect_fields,
+		capture_fields,	 host_fields,
+		health_fields,	 NULL};
 	struct err e;
 
 	manual = file_read("man/scenario.5", NULL, &e);

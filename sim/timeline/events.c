@@ -9,7 +9,8 @@
 static int role_of(const struct event_spec *ev)
 {
 	static const enum daemon_role roles[] = {DAEMON_PLAT, DAEMON_CLAT,
-						 DAEMON_DNS64, DAEMON_ROUTING};
+						 DAEMON_DNS64, DAEMON_ROUTING,
+						 DAEMON_HEALTH};
 
 	if (!ev->role)
 		return DAEMON_PLAT;
