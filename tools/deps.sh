@@ -13,7 +13,7 @@ set -eu
 
 build="gcc make pkg-config libc6-dev libnl-3-dev libnl-route-3-dev
 libnl-genl-3-dev libyaml-dev libjansson-dev libpcap-dev check"
-run="bind9 bind9-utils frr iperf3"
+run="bind9 bind9-utils frr iperf3 unbound"
 tests="iproute2 ethtool hostname bind9-dnsutils nftables"
 jool="user-mode-linux jool-tools flex bison bc libelf-dev kmod xz-utils
 binutils util-linux"
@@ -87,6 +87,7 @@ if [ -d /run/systemd/system ]; then
 	for p in $missing; do
 		case $p in
 		bind9) systemctl disable -q named.service 2>/dev/null || true ;;
+		unbound) systemctl disable -q unbound.service 2>/dev/null || true ;;
 		frr) systemctl disable -q frr.service 2>/dev/null || true ;;
 		esac
 	done
