@@ -232,11 +232,26 @@ static void trim(struct pkt *pkt, uint32_t len)
 	pkt->len = len;
 }
 
+/*
+ * The offload metadata. A checksum that was completed here may have been said
+ * to lie anywhere behind the IP header, even in fields already read: @changed.
+ */
+static enum reason check_offloads(struct pkt *pkt, const struct pkt_info *info,
+				  bool *changed)
+{
+	bool partial = pkt->gso.needs_csum;
+	enum reason reason = pkt_check_gso(pkt, info);
+
+	*changed = !reason && partial && !pkt->gso.needs_csum;
+	return reason;
+}
+
 enum reason pkt_parse4(struct pkt *pkt, struct pkt_info *info)
 {
 	struct pkt_ip *ip = &info->outer;
 	const uint8_t *d = pkt->data;
 	enum reason reason;
+	bool changed;
 
 	info->v6 = false;
 	info->icmp_error = false;
@@ -261,7 +276,8 @@ enum reason pkt_parse4(struct pkt *pkt, struct pkt_info *info)
 	if (ip->l4 > IP4_BYTES &&
 	    source_routed(d + IP4_BYTES, ip->l4 - IP4_BYTES))
 		return REASON_SOURCE_ROUTE;
-	return pkt_check_gso(pkt, info);
+	reason = check_offloads(pkt, info, &changed);
+	return changed ? pkt_parse4(pkt, info) : reason;
 }
 
 /* What may not follow a fragment header (RFC 7915 section 5.1.1). */
@@ -381,6 +397,7 @@ enum reason pkt_parse6(struct pkt *pkt, struct pkt_info *info)
 	struct pkt_ip *ip = &info->outer;
 	const uint8_t *d = pkt->data;
 	enum reason reason;
+	bool changed;
 
 	info->v6 = true;
 	info->icmp_error = false;
@@ -400,5 +417,6 @@ enum reason pkt_parse6(struct pkt *pkt, struct pkt_info *info)
 	}
 	if (info->pointer)
 		return REASON_ROUTING_HEADER;
-	return pkt_check_gso(pkt, info);
+	reason = check_offloads(pkt, info, &changed);
+	return changed ? pkt_parse6(pkt, info) : reason;
 }

@@ -322,6 +322,41 @@ START_TEST(bad_offload_metadata)
 }
 END_TEST
 
+/* Completing a checksum where the UDP length is must not go unnoticed. */
+START_TEST(checksum_over_other_fields)
+{
+	static struct bytes b;
+	struct pkt_info info;
+	struct room r;
+
+	for (uint32_t six = 0; six < 2; six++) {
+		if (six)
+			make6(&b, 17, 28);
+		else
+			make4(&b, 17, 28);
+		memset(b.v + b.len - 20, 0, 20);
+		for (uint16_t at = 0; at < 7; at++) {
+			room_init(&r, b.v, b.len, PKT_HEADROOM, 0);
+			r.pkt.gso.needs_csum = true;
+			r.pkt.gso.csum_start = six ? 40 : 20;
+			r.pkt.gso.csum_offset = at;
+			if (six ? pkt_parse6(&r.pkt, &info)
+				: pkt_parse4(&r.pkt, &info)) {
+				ck_assert_uint_ge(at, 3);
+				ck_assert_uint_le(at, 5);
+			} else {
+				const uint8_t *l4 = r.pkt.data + info.outer.l4;
+
+				ck_assert_mem_eq(&info.outer.sport, l4, 2);
+				ck_assert_mem_eq(&info.outer.dport, l4 + 2, 2);
+				ck_assert_uint_le(ref_get16(l4 + 4), 28);
+			}
+			room_fini(&r);
+		}
+	}
+}
+END_TEST
+
 /* A TCP header that is said to be longer than the packet. */
 START_TEST(superpacket_header_beyond_end)
 {
@@ -401,6 +436,7 @@ int main(void)
 	tcase_add_loop_test(tc, udp_superpacket_in_fragments, 0, 2);
 	tcase_add_test(tc, superpacket_too_big);
 	tcase_add_test(tc, superpacket_without_df);
+	tcase_add_test(tc, checksum_over_other_fields);
 	tcase_add_test(tc, superpacket_header_beyond_end);
 	tcase_add_test(tc, superpacket_longer_than_ipv4);
 	tcase_add_test(tc, identification);
