@@ -47,7 +47,7 @@ probe_SRCS := capture capture_node dns dns_msg dns_node iperf3 node_args ping \
 timeline_SRCS := timeline events await
 score_SRCS := outage score stats
 report_SRCS := cards facts html json junit progress style svg table text
-cmd_SRCS := usage run session testbed host plan clean doctor prepare
+cmd_SRCS := usage run session testbed host plan clean doctor prepare engines
 
 XLAT_FOLDERS := base core nat64 io daemon
 SIM_FOLDERS := spec plan world engine relay probe timeline score report cmd

@@ -24,6 +24,8 @@ static const struct subcommand {
 	 "print what would be built, touch nothing"},
 	{"doctor", cmd_doctor, "doctor",
 	 "what this host can and cannot run, and what to install"},
+	{"engines", cmd_engines, "engines",
+	 "which engines a topology may name, and which are here"},
 	{"prepare", cmd_prepare, "prepare ENGINE",
 	 "build what real Jool needs, once, and try it out"},
 	{"clean", cmd_clean, "clean",

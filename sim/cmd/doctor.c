@@ -18,6 +18,7 @@ static const char usage[] =
 	"Usage: xlatsim doctor\n"
 	"Say what this host can run: the kernel's parts are tried out in\n"
 	"namespaces of their own (needs root), engines are looked for.\n"
+	"An engine marked -- is missing, but another can do its work.\n"
 	"Exit status 0: everything that shipped scenarios need is there; 4:\n"
 	"something is missing, and it is named.\n";
 
@@ -148,7 +149,10 @@ static void check_engines(struct doctor *d)
 					name + len, sizeof(name) - len, " %s",
 					plan_role_word((enum daemon_role)role));
 		}
-		say(d, ret == 0, name, ret ? why.text : version);
+		if (ret && (*ops)->spare)
+			printf("  --   %-26s %s\n", name, why.text);
+		else
+			say(d, ret == 0, name, ret ? why.text : version);
 	}
 }
 

@@ -17,6 +17,7 @@ struct engine; /* an engine at work in a node */
 struct engine_ops {
 	const char *name;   /* "bind9" */
 	unsigned int roles; /* bits 1 << enum daemon_role */
+	bool spare; /* there is another for each role: a host can do without */
 
 	/*
 	 * available - can this host run it?

@@ -353,6 +353,7 @@ static void jool_ended(struct engine *en)
 const struct engine_ops jool_ops = {
 	.name = "jool",
 	.roles = 1u << DAEMON_CLAT | 1u << DAEMON_PLAT,
+	.spare = true,
 	.available = jool_available,
 	.configure = jool_configure,
 	.start = jool_start,

@@ -215,6 +215,7 @@ static json_t *unbound_counters(struct engine *en)
 const struct engine_ops unbound_ops = {
 	.name = "unbound",
 	.roles = 1u << DAEMON_DNS64,
+	.spare = true,
 	.available = unbound_available,
 	.configure = unbound_configure,
 	.start = unbound_start,

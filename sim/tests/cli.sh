@@ -10,12 +10,16 @@ check "no command" exits 2 "$xlatsim"
 check "version" exits 0 "$xlatsim" --version
 check "unknown command" exits 2 "$xlatsim" rnu
 check "suggests run" says "did you mean 'run'"
-for c in run plan clean doctor prepare; do
+for c in run plan clean doctor prepare engines; do
 	check "$c --help" exits 0 "$xlatsim" $c --help
 	check "$c --help says usage" says "Usage: xlatsim $c"
 	check "$c --nonsense" exits 2 "$xlatsim" $c --nonsense
 	check "$c --nonsense is named" says "--nonsense"
 done
+check "engines" exits 0 "$xlatsim" engines
+check "engines names bind9" says bind9
+check "engines as JSON" exits 0 "$xlatsim" engines --json
+check "engines as JSON says why or what" grep -q '"available": ' "$tmp/out"
 check "near option" exits 2 "$xlatsim" run --jsn scenarios/wisp-pair.yaml
 check "suggests json" says "did you mean '--json'"
 check "option without value" exits 2 "$xlatsim" run --junit

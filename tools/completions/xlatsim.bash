@@ -12,7 +12,7 @@ _xlatsim() {
 	COMPREPLY=()
 
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		words="run plan doctor prepare clean --help --version"
+		words="run plan doctor engines prepare clean --help --version"
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		return
 	fi
@@ -34,6 +34,7 @@ _xlatsim() {
 	case ${COMP_WORDS[1]} in
 	run) words="--json --junit --out --seed --keep --quiet --help" ;;
 	clean) words="--dry-run --help" ;;
+	engines) words="--json --help" ;;
 	prepare) words="--cache --own-kernel --force --help" ;;
 	plan | doctor) words="--help" ;;
 	*) return ;;
