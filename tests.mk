@@ -59,7 +59,7 @@ check_stream_ns_LIBS := probe score base
 
 # Scripts that end with "N passed, N failed, N skipped".
 TEST_SCRIPTS := sim/tests/cli.sh sim/tests/robust.sh xlat/fuzz/replay.sh
-TEST_SCRIPTS += sim/tests/prepare.sh
+TEST_SCRIPTS += sim/tests/prepare.sh sim/tests/engines.sh
 
 # libFuzzer targets: NAME_SRC, NAME_LIBS
 FUZZERS := fuzz_spec fuzz_nat64

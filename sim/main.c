@@ -7,6 +7,7 @@
 #include "../xlat/base/diag.h"
 #include "../xlat/base/log.h"
 #include "cmd/cmd.h"
+#include "engine/hold.h"
 #include "engine/jool_vm.h"
 #include "engine/engine.h"
 #include "probe/probe.h"
@@ -33,6 +34,7 @@ static const struct subcommand {
 	{"probe", probe_main, NULL, NULL},
 	{"relay", relay_main, NULL, NULL},
 	{"jool-vm", jool_vm_main, NULL, NULL},
+	{"hold", hold_main, NULL, NULL},
 	{"health", health_main, NULL, NULL},
 };
 

@@ -168,6 +168,11 @@ int ask_put_query(uint16_t id, const char *name, uint16_t type, uint8_t *buf,
 	return (int)(p - buf);
 }
 
+uint16_t ask_type(const struct plan *p)
+{
+	return p->topology->plain4 ? 1 /* A */ : 28 /* AAAA */;
+}
+
 int ask_dns(struct world *w, int node, const struct in6_addr *server,
 	    const char *name, uint16_t type, struct mono deadline,
 	    struct err *e)

@@ -8,8 +8,7 @@
 
 #include "engine_internal.h"
 
-#define TYPE_SOA  6
-#define TYPE_AAAA 28
+#define TYPE_SOA 6
 
 static int bind9_available(char *version, size_t len, struct err *why)
 {
@@ -74,7 +73,7 @@ static int bind9_ready(struct engine *en, struct mono deadline, struct err *e)
 			      deadline, e);
 	else
 		ret = ask_dns(en->world, node, &n->loop6, "ipv4only.arpa",
-			      TYPE_AAAA, deadline, e);
+			      ask_type(world_plan(en->world)), deadline, e);
 	return en->fault[0] ? err_set(e, ECHILD, "%s", en->fault) : ret;
 }
 

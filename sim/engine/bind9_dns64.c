@@ -43,16 +43,20 @@ static void put_options(FILE *f, const struct engine *en, bool validate)
 		"\tallow-transfer { none; };\n\tnotify no;\n"
 		"\tdnssec-validation %s;\n",
 		engine_dir(en), self, self, validate ? "yes" : "no");
-	/* exclude: RFC 6147 section 5.1.4. A failure is not remembered, so
-	 * that an outage is no longer for the resolver than for packets. */
-	fprintf(f,
-		"\tdns64 %s {\n\t\tclients { operator; };\n"
-		"\t\tmapped { any; };\n"
-		"\t\texclude { ::ffff:0:0/96; };\n\t};\n"
-		"\tempty-zones-enable no;\n\tservfail-ttl 0;\n"
-		"\tpid-file none;\n\tsession-keyfile none;\n"
-		"\tmax-cache-size 16m;\n};\n",
-		prefix6_format(&t->pool6, pool6));
+	/* exclude: RFC 6147 section 5.1.4. Nobody translates where access has
+	 * IPv4, so nothing is synthesised there. */
+	if (!t->plain4)
+		fprintf(f,
+			"\tdns64 %s {\n\t\tclients { operator; };\n"
+			"\t\tmapped { any; };\n"
+			"\t\texclude { ::ffff:0:0/96; };\n\t};\n",
+			prefix6_format(&t->pool6, pool6));
+	/* A failure is not remembered, so that an outage is no longer for the
+	 * resolver than for packets. */
+	fputs("\tempty-zones-enable no;\n\tservfail-ttl 0;\n"
+	      "\tpid-file none;\n\tsession-keyfile none;\n"
+	      "\tmax-cache-size 16m;\n};\n",
+	      f);
 }
 
 int bind9_dns64_configure(struct engine *en, struct err *e)

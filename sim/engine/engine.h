@@ -52,7 +52,7 @@ struct engine_ops {
 			int64_t cost, struct err *e);
 };
 
-#define ENGINE_MAX_PROCS 4
+#define ENGINE_MAX_PROCS 5
 
 struct engine {
 	const struct engine_ops *ops;

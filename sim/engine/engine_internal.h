@@ -16,7 +16,7 @@ struct engines {
 };
 
 extern const struct engine_ops bind9_ops, frr_ops, jool_ops, relay_ops,
-	unbound_ops, xlatd_ops, health_ops;
+	unbound_ops, xlatd_ops, health_ops, nft_nat44_ops, native_ops;
 
 /* engines_new - one for each daemon of the plan, none started. */
 struct engines *engines_new(struct world *w, struct err *e);
@@ -132,6 +132,8 @@ void announce_update(struct announce *a);
 /* ---- ask.c: what a subscriber would try ------------------------------------
  */
 
+/* ask_type - of ipv4only.arpa: synthesised, or where nothing is, A. */
+uint16_t ask_type(const struct plan *p);
 /* ask_dns - until the server answers NOERROR with at least one record. */
 int ask_dns(struct world *w, int node, const struct in6_addr *server,
 	    const char *name, uint16_t type, struct mono deadline,

@@ -289,6 +289,35 @@ static void put_zebra(FILE *f, const struct engine *en)
 		engine_node(en)->name);
 }
 
+/*
+ * Plain IPv4: the way to the internet, and for native also the way back, leads
+ * by way of pool4, so that it follows the PLAT that announces it. Nobody has
+ * that address; zebra only looks up where it would be.
+ */
+static void put_static(FILE *f, const struct engine *en)
+{
+	const struct plan *p = world_plan(en->world);
+	struct in_addr via = p->topology->pool4.addr;
+	char a[ADDR_TEXT_LEN], b[ADDR_TEXT_LEN];
+
+	prefix4_host(&p->topology->pool4, p->topology->pool4.len < 31, &via);
+	in4_format(via, a);
+	if (engine_node(en)->role == NODE_ACCESS)
+		fprintf(f, "ip route 0.0.0.0/0 %s\n", a);
+	else
+		fprintf(f, "ip route %s %s\n",
+			prefix4_format(&p->customers4, b), a);
+}
+
+static bool has_static(const struct engine *en)
+{
+	const char *plain4 = world_plan(en->world)->topology->plain4;
+	enum node_role role = engine_node(en)->role;
+
+	return plain4 && (role == NODE_ACCESS ||
+			  (role == NODE_BORDER && !strcmp(plain4, "native")));
+}
+
 static int write_conf(const struct engine *en, const char *name,
 		      void (*put)(FILE *f, const struct engine *en),
 		      struct err *e)
@@ -341,6 +370,8 @@ static int write_all(struct engine *en, struct err *e)
 		ret = write_conf(en, "ospf6d.conf", put_ospf6, e);
 	if (!ret && has_ospf4(world_plan(en->world), en->daemon->node))
 		ret = write_conf(en, "ospfd.conf", put_ospf4, e);
+	if (!ret && has_static(en))
+		ret = write_conf(en, "staticd.conf", put_static, e);
 	if (!ret && has_bfd(en))
 		ret = write_conf(en, "bfdd.conf", put_bfd, e);
 	return ret;
@@ -438,6 +469,9 @@ static bool frr_step(struct engine *en)
 	if (!ret && has_ospf4(world_plan(en->world), en->daemon->node))
 		ret = spawn_daemon(en, "ospfd", "/run/frr/ospfd.conf", NULL,
 				   &e);
+	if (!ret && has_static(en))
+		ret = spawn_daemon(en, "staticd", "/run/frr/staticd.conf", NULL,
+				   &e);
 	if (!ret && has_bfd(en))
 		ret = spawn_daemon(en, "bfdd", "/run/frr/bfdd.conf", NULL, &e);
 	if (ret)
@@ -451,13 +485,15 @@ static int frr_start(struct engine *en, struct err *e)
 	bool v4 = has_ospf4(world_plan(en->world), en->daemon->node);
 	const char *argv[] = {
 		"install",    "-o",	     "frr", "-g", "frr", "-m", "640",
-		"zebra.conf", "ospf6d.conf", NULL,  NULL, NULL,	 NULL};
+		"zebra.conf", "ospf6d.conf", NULL,  NULL, NULL,	 NULL, NULL};
 	size_t n = 9;
 	int ret = write_all(en, e); /* costs may have changed meanwhile */
 
 	x->spawned = false;
 	if (v4)
 		argv[n++] = "ospfd.conf";
+	if (has_static(en))
+		argv[n++] = "staticd.conf";
 	if (has_bfd(en))
 		argv[n++] = "bfdd.conf";
 	argv[n] = "/run/frr";

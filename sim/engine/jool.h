@@ -43,7 +43,7 @@ int jool_host_find(const char *tool, struct jool_host *h, struct err *why);
 
 /* jool_net_up - bring up device @dev, with the node's address on it. */
 int jool_net_up(struct world *w, int node, const char *dev, struct err *e);
-/* jool_net_has - is there a device @dev? */
+/* jool_net_has - is there a device @dev, and up? */
 bool jool_net_has(struct world *w, int node, const char *dev);
 /*
  * jool_net_add_lossy - @dev and JOOL_VM_IFACE as the ends of a wire: what

@@ -116,8 +116,12 @@ int jool_net_up(struct world *w, int node, const char *dev, struct err *e)
 static int look_for(void *arg)
 {
 	struct visit *v = arg;
+	struct ifreq ifr = {0};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	v->found = if_nametoindex(v->dev) != 0;
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", v->dev);
+	v->found = !ioctl(fd, SIOCGIFFLAGS, &ifr) && ifr.ifr_flags & IFF_UP;
+	close(fd);
 	return 0;
 }
 

@@ -16,8 +16,6 @@
 
 #include "engine_internal.h"
 
-#define TYPE_AAAA 28
-
 struct starting {
 	struct engines *es;
 	const struct plan *p;
@@ -188,8 +186,8 @@ static int await_names(struct starting *s, int home, struct err *e)
 		if (s->es->v[k].daemon->role == DAEMON_DNS64)
 			ret = ask_dns(s->es->world, home,
 				      &engine_node(&s->es->v[k])->loop6,
-				      "ipv4only.arpa", TYPE_AAAA, s->deadline,
-				      e);
+				      "ipv4only.arpa", ask_type(s->p),
+				      s->deadline, e);
 	return ret;
 }
 

@@ -17,8 +17,7 @@
 #include "../../xlat/base/file.h"
 #include "engine_internal.h"
 
-#define CONTROL	  "/run/unbound.ctl"
-#define TYPE_AAAA 28
+#define CONTROL "/run/unbound.ctl"
 
 static int unbound_available(char *version, size_t len, struct err *why)
 {
@@ -93,10 +92,11 @@ static void put_server(FILE *f, const struct engine *en)
 		"\tdo-ip4: no\n\tdo-ip6: yes\n"
 		"\taccess-control: ::0/0 refuse\n"
 		"\taccess-control: %s allow\n"
-		"\tmodule-config: \"dns64 %siterator\"\n"
+		"\tmodule-config: \"%s%siterator\"\n"
 		"\tdns64-prefix: %s\n",
 		engine_dir(en), self, self,
 		prefix6_format(&t->operator_prefix, op),
+		t->plain4 ? "" : "dns64 ",
 		t->dns64.validation ? "validator " : "",
 		prefix6_format(&t->pool6, pool6));
 	/* the simulated internet has all names that Unbound would keep local;
@@ -160,7 +160,8 @@ static int unbound_start(struct engine *en, struct err *e)
 static int unbound_ready(struct engine *en, struct mono deadline, struct err *e)
 {
 	int ret = ask_dns(en->world, en->daemon->node, &engine_node(en)->loop6,
-			  "ipv4only.arpa", TYPE_AAAA, deadline, e);
+			  "ipv4only.arpa", ask_type(world_plan(en->world)),
+			  deadline, e);
 
 	return en->fault[0] ? err_set(e, ECHILD, "%s", en->fault) : ret;
 }

@@ -114,11 +114,38 @@ int addrplan_next_link4(struct addrplan *ap, struct prefix4 *out)
 	if (ap->infra4.len > LINK4_LEN - 1)
 		return -ERANGE;
 	half = (uint32_t)(UINT64_C(1) << (31 - ap->infra4.len));
-	if (ap->n_links4 >= half / size)
+	/* the last quarter is the customers' */
+	if (ap->n_links4 >= (ap->n_homes4 ? half / 2 : half) / size)
 		return -ERANGE;
 	out->len = LINK4_LEN;
 	if (prefix4_host(&ap->infra4, half + ap->n_links4 * size, &out->addr))
 		return -ERANGE;
 	ap->n_links4++;
 	return 0;
+}
+
+int addrplan_customers4(const struct addrplan *ap, struct prefix4 *out)
+{
+	out->len = (uint8_t)(ap->infra4.len + 2);
+	if (out->len > 28)
+		return -ERANGE;
+	return prefix4_host(&ap->infra4, 3U << (32 - out->len), &out->addr);
+}
+
+/* Sixteen addresses each: four for the link, eight for the LAN. */
+int addrplan_next_home4(struct addrplan *ap, struct prefix4 *wan,
+			struct prefix4 *lan)
+{
+	struct prefix4 all;
+	int ret = addrplan_customers4(ap, &all);
+
+	wan->len = 30;
+	lan->len = 29;
+	if (!ret)
+		ret = prefix4_host(&all, ap->n_homes4 * 16, &wan->addr);
+	if (!ret)
+		ret = prefix4_host(&all, ap->n_homes4 * 16 + 8, &lan->addr);
+	if (!ret)
+		ap->n_homes4++;
+	return ret;
 }

@@ -33,6 +33,7 @@ struct addrplan {
 	uint8_t block_bits;
 	uint64_t n_loops, n_links6;
 	uint32_t n_links4;
+	uint32_t n_homes4;
 };
 
 /* What the k-th home of a tower gets. */
@@ -69,5 +70,12 @@ int addrplan_next_loop(struct addrplan *ap, struct in6_addr *loop6,
 		       struct in_addr *loop4);
 int addrplan_next_link6(struct addrplan *ap, struct prefix6 *out);
 int addrplan_next_link4(struct addrplan *ap, struct prefix4 *out);
+
+/* addrplan_customers4 - where homes have IPv4 addresses: infra4's last quarter.
+ */
+int addrplan_customers4(const struct addrplan *ap, struct prefix4 *out);
+/* addrplan_next_home4 - the next home's link (/30) and LAN (/29); -ERANGE. */
+int addrplan_next_home4(struct addrplan *ap, struct prefix4 *wan,
+			struct prefix4 *lan);
 
 #endif

@@ -197,13 +197,17 @@ static int link_home(struct planner *b, int home, int tower, size_t t,
 	struct addrplan_home ah;
 	struct plan_link *l = add_link(b, home, home + 1);
 
-	if (set_net4(l, &b->t->lan4) || set_net6(l, &b->p->nodes[home].lan6) ||
+	if (set_net4(l, &b->p->nodes[home].lan4) ||
+	    set_net6(l, &b->p->nodes[home].lan6) ||
 	    addrplan_home(&b->ap, t, k, &ah))
 		return err_set(b->e, ERANGE, "link %s: its LAN is too small",
 			       l->name);
 	l = add_link(b, home + 1, tower);
 	l->profile.down.rate_bps = h->plan_down_bps;
 	l->profile.up.rate_bps = h->plan_up_bps;
+	if (b->t->plain4 && set_net4(l, &b->p->nodes[home + 1].wan4))
+		return err_set(b->e, ERANGE, "link %s: no IPv4 is left for it",
+			       l->name);
 	return set_net6(l, &ah.wan);
 }
 
@@ -224,7 +228,7 @@ static int link_towers(struct planner *b)
 		}
 		l = add_link(b, tower, b->access);
 		overlay(&l->profile, &b->t->towers[i].radio);
-		ret = set_infra(b, l, false);
+		ret = set_infra(b, l, b->t->plain4 != NULL);
 		if (ret)
 			return ret;
 		node = tower + 1;
@@ -240,7 +244,7 @@ static int link_core(struct planner *b)
 	for (size_t i = 0; !ret && i < b->t->n_plats; i++)
 		ret = set_infra(b,
 				add_link(b, b->access, b->first_plat + (int)i),
-				false);
+				b->t->plain4 != NULL);
 	for (size_t i = 0; !ret && i < b->t->n_plats; i++)
 		ret = set_infra(b,
 				add_link(b, b->first_plat + (int)i, b->border),

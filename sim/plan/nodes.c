@@ -37,12 +37,35 @@ static int set_loop(struct planner *b, struct plan_node *n, bool has4)
 /* ---- subscribers ------------------------------------------------------------
  */
 
+/* What a home has of IPv4, inside and towards its tower. */
+static int number_home4(struct planner *b, struct prefix4 *wan4,
+			struct prefix4 *lan4)
+{
+	struct prefix4 own;
+
+	*wan4 = (struct prefix4){0};
+	*lan4 = b->t->lan4;
+	if (!b->t->plain4)
+		return 0;
+	if (addrplan_customers4(&b->ap, &b->p->customers4) ||
+	    addrplan_next_home4(&b->ap, wan4, &own))
+		return err_set(b->e, ERANGE,
+			       "infra4 has no room for so many homes with "
+			       "IPv4");
+	if (!strcmp(b->t->plain4, "native"))
+		*lan4 = own;
+	return 0;
+}
+
 static int add_home(struct planner *b, size_t tower, int64_t k, int number)
 {
 	const struct tower_spec *t = &b->t->towers[tower];
 	struct addrplan_home ah;
 	struct plan_node *home, *cpe;
+	struct prefix4 wan4, lan4;
 
+	if (number_home4(b, &wan4, &lan4))
+		return -ERANGE;
 	if (addrplan_home(&b->ap, tower, (uint64_t)k, &ah)) {
 		char text[ADDR_TEXT_LEN];
 
@@ -56,7 +79,8 @@ static int add_home(struct planner *b, size_t tower, int64_t k, int number)
 	home = add_node(b, arena_printf(b->a, "home%d", number), NODE_HOME);
 	home->tower = t;
 	home->lan6 = ah.lan;
-	if (prefix4_host(&b->t->lan4, 2, &home->host4) ||
+	home->lan4 = lan4;
+	if (prefix4_host(&lan4, 2, &home->host4) ||
 	    prefix6_host(&ah.lan, 2, &home->host6))
 		return err_set(b->e, ERANGE, "home %d: its LAN is too small",
 			       number);
@@ -65,6 +89,8 @@ static int add_home(struct planner *b, size_t tower, int64_t k, int number)
 	cpe->delegated = ah.delegated;
 	cpe->lan6 = ah.lan;
 	cpe->clat6 = ah.clat;
+	cpe->lan4 = lan4;
+	cpe->wan4 = wan4;
 	return 0;
 }
 

@@ -39,6 +39,8 @@ struct plan_node {
 	struct prefix6 delegated;	/* NODE_CPE: its /56 */
 	struct prefix6 lan6;		/* NODE_CPE, NODE_HOME: /64 */
 	struct prefix6 clat6;		/* NODE_CPE: /96 that embeds the LAN */
+	struct prefix4 lan4;		/* NODE_CPE, NODE_HOME */
+	struct prefix4 wan4;		/* NODE_CPE, where access has IPv4 */
 	struct in_addr host4;		/* NODE_HOME, NODE_SERVER, NODE_DNS */
 	struct in6_addr host6;
 	const char *resolv_conf; /* text; NULL: leave empty */
@@ -122,6 +124,7 @@ struct plan_step {
 
 struct plan {
 	const struct topology *topology;
+	struct prefix4 customers4; /* homes' IPv4; len 0: they have none */
 	struct plan_node *nodes;
 	size_t n_nodes;
 	struct plan_link *links;

@@ -77,13 +77,45 @@ static void route_home_link(struct planner *b, const struct plan_link *l)
 	add_route6(b, l->a.node, &default6, &l->b.addr6, l->a.name);
 }
 
+/* Where access has IPv4: a home's link and LAN lie in one /28. */
+static void route_cpe_link4(struct planner *b, const struct plan_link *l)
+{
+	const struct plan_node *cpe = &b->p->nodes[l->a.node];
+
+	if (!b->t->plain4)
+		return;
+	add_route4(b, l->a.node, &default4, &l->b.addr4, l->a.name);
+	if (!strcmp(b->t->plain4, "native"))
+		add_route4(b, l->b.node, &cpe->lan4, &l->a.addr4, l->b.name);
+}
+
 static void route_cpe_link(struct planner *b, const struct plan_link *l)
 {
 	const struct prefix6 *home = &b->p->nodes[l->a.node].delegated;
 
+	route_cpe_link4(b, l);
+
 	add_route6(b, l->a.node, &default6, &l->b.addr6, l->a.name);
 	add_discard6(b, l->a.node, home);
 	add_route6(b, l->b.node, home, &l->a.addr6, l->b.name);
+}
+
+static void route_tower_link4(struct planner *b, const struct plan_link *l)
+{
+	const struct plan *p = b->p;
+
+	if (!b->t->plain4)
+		return;
+	add_route4(b, l->a.node, &default4, &l->b.addr4, l->a.name);
+	for (size_t i = 0; i < p->n_nodes; i++) {
+		struct prefix4 slice = {.addr = p->nodes[i].wan4.addr,
+					.len = 28};
+
+		if (p->nodes[i].role == NODE_CPE &&
+		    p->nodes[i].tower == p->nodes[l->a.node].tower)
+			add_route4(b, l->b.node, &slice, &l->a.addr4,
+				   l->b.name);
+	}
 }
 
 static void route_tower_link(struct planner *b, const struct plan_link *l)
@@ -92,6 +124,7 @@ static void route_tower_link(struct planner *b, const struct plan_link *l)
 	struct prefix6 loop = {tower->loop6, 128}, block;
 	size_t index = (size_t)(tower->tower - b->t->towers);
 
+	route_tower_link4(b, l);
 	add_route6(b, l->a.node, &default6, &l->b.addr6, l->a.name);
 	add_route6(b, l->b.node, &loop, &l->a.addr6, l->b.name);
 	if (addrplan_block(&b->ap, index + 1, &block))
@@ -165,6 +198,10 @@ void plan_add_routes(struct planner *b)
 			route_host_link(b, l);
 			break;
 		case NODE_ACCESS:
+			if (b->t->plain4)
+				add_route4(b, l->b.node, &b->p->customers4,
+					   &l->a.addr4, l->b.name);
+			break;
 		case NODE_PLAT:
 			break; /* OSPF's */
 		case NODE_DNS:

@@ -67,8 +67,10 @@ static bool routes6(enum node_role role)
 	       role == NODE_PLAT || role == NODE_BORDER || role == NODE_INET;
 }
 
-static bool routes4(enum node_role role)
+static bool routes4(enum node_role role, bool plain4)
 {
+	if (role == NODE_TOWER || role == NODE_ACCESS)
+		return plain4;
 	return role == NODE_CPE || role == NODE_PLAT || role == NODE_BORDER ||
 	       role == NODE_INET;
 }
@@ -83,7 +85,7 @@ void plan_add_sysctls(struct planner *b)
 			continue;
 		}
 		/* forwarding first: it sets others back to their defaults */
-		if (routes4(role))
+		if (routes4(role, b->t->plain4 != NULL))
 			ADD_SETTINGS(b, i, for_routers4);
 		if (routes6(role))
 			ADD_SETTINGS(b, i, for_routers6);

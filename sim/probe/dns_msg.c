@@ -228,9 +228,11 @@ int dns_decode_reply(const uint8_t *msg, size_t len, uint16_t id,
 	    ns_initparse(msg, (int)len, &h))
 		return -EBADMSG;
 	out->id = ns_msg_id(h);
-	if (out->id != id || !same_question(&h, name, type))
-		return -ESRCH;
 	out->rcode = msg[3] & 0x0f;
+	/* who refuses need not repeat the question; Unbound does not */
+	if (out->id != id || (!same_question(&h, name, type) &&
+			      (ns_msg_count(h, ns_s_qd) || !out->rcode)))
+		return -ESRCH;
 	out->truncated = msg[2] & 0x02;
 	out->recursive = msg[3] & 0x80;
 	out->authentic = msg[3] & 0x20;

@@ -145,3 +145,8 @@ const char *const *spec_attach_words(const char *engine)
 		return jool_attach;
 	return NULL;
 }
+
+bool spec_is_plain4(const char *engine)
+{
+	return !strcmp(engine, "nft-nat44") || !strcmp(engine, "native");
+}

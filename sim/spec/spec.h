@@ -161,6 +161,12 @@ struct topology {
 	struct prefix4 pool4;
 	struct prefix4 infra4; /* router links; default 100.64.0.0/16 */
 	struct prefix4 lan4;   /* every home's LAN; default 192.168.1.0/24 */
+	/*
+	 * "nft-nat44" or "native" when all CLATs and PLATs are: the access
+	 * network then has IPv4 and nothing is translated to IPv6. NULL:
+	 * 464XLAT.
+	 */
+	const char *plain4;
 	struct plat_spec *plats;
 	size_t n_plats;
 	struct host_spec *hosts; /* those named by `host` of plats included */
@@ -312,6 +318,8 @@ extern const struct metric_def spec_testbed_metrics[];
 /* spec_attach_words - ways to attach @engine, its default first; ends with
  * NULL. NULL: the engine has only one. */
 const char *const *spec_attach_words(const char *engine);
+/* spec_is_plain4 - @engine needs IPv4 all the way, and its like. */
+bool spec_is_plain4(const char *engine);
 /* spec_probe_word - "dns", "ping", ... */
 const char *spec_probe_word(enum probe_kind kind);
 

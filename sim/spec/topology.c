@@ -480,6 +480,9 @@ struct topology *spec_load_topology(const char *path, struct arena *a,
 		return NULL;
 	}
 	prefixes_good = read_sections(&r, root, t);
+	if (t->n_towers && t->towers[0].homes.clat &&
+	    spec_is_plain4(t->towers[0].homes.clat))
+		t->plain4 = t->towers[0].homes.clat;
 	topology_check(&r, t, root, prefixes_good);
 	return d->n == before ? t : NULL;
 }

@@ -211,11 +211,50 @@ static void check_attach(const struct checker *c, const struct ynode *m,
 		     attach, words);
 }
 
+/* nft-nat44 and native: everywhere or nowhere. */
+static void check_like(const struct checker *c, struct pos at, const char *what,
+		       const char *engine)
+{
+	const struct topology *t = c->t;
+	const char *first = t->n_towers ? t->towers[0].homes.clat : NULL;
+
+	if (!engine || !first || !strcmp(engine, first) ||
+	    (!spec_is_plain4(engine) && !spec_is_plain4(first)))
+		return;
+	diags_add(c->r->d, at,
+		  "%s is %s, but the homes of tower %s have %s: `nft-nat44` "
+		  "and `native` must be chosen for all homes and PLATs",
+		  what, engine, t->towers[0].name, first);
+}
+
+static void check_plain4(const struct checker *c, const struct ynode *plats,
+			 const struct ynode *towers)
+{
+	for (size_t i = 0; i < c->t->n_plats; i++) {
+		const struct plat_spec *v = &c->t->plats[i];
+
+		check_like(c, place_of(c, yaml_get(plats, v->name), "engine"),
+			   "this PLAT", v->engine);
+	}
+	for (size_t i = 1; i < c->t->n_towers; i++) {
+		const struct tower_spec *v = &c->t->towers[i];
+		const struct ynode *n = yaml_get(towers, v->name);
+
+		check_like(c, place_of(c, yaml_get(n, "homes"), "clat"),
+			   "this CLAT", v->homes.clat);
+	}
+}
+
 static void check_engines(const struct checker *c)
 {
 	const struct ynode *plats = yaml_get(c->root, "plats");
 	const struct ynode *towers = yaml_get(c->root, "towers");
 
+	check_plain4(c, plats, towers);
+	if (c->t->plain4 && c->t->health.on)
+		diags_add(c->r->d, place_of(c, c->root, "health-check"),
+			  "a health check asks through NAT64, which %s is not",
+			  c->t->plain4);
 	for (size_t i = 0; i < c->t->n_plats; i++) {
 		const struct plat_spec *v = &c->t->plats[i];
 

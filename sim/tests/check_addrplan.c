@@ -194,6 +194,34 @@ START_TEST(test_infrastructure)
 }
 END_TEST
 
+/* Homes with IPv4 take the last quarter, which links then leave alone. */
+START_TEST(test_homes4)
+{
+	struct addrplan ap = begin("2001:db8::/36", "100.64.7.0/24", 1);
+	struct prefix4 wan, lan, all, link4;
+	char text[ADDR_TEXT_LEN];
+	int n = 0;
+
+	ck_assert_int_eq(addrplan_customers4(&ap, &all), 0);
+	ck_assert_str_eq(prefix4_format(&all, text), "100.64.7.192/26");
+	for (; !addrplan_next_home4(&ap, &wan, &lan); n++) {
+		ck_assert_uint_eq(wan.len, 30);
+		ck_assert_uint_eq(lan.len, 29);
+		ck_assert(prefix4_overlaps(&all, &wan));
+		ck_assert(prefix4_overlaps(&all, &lan));
+		ck_assert(!prefix4_overlaps(&wan, &lan));
+	}
+	ck_assert_int_eq(n, 4);
+	ck_assert_str_eq(prefix4_format(&wan, text), "100.64.7.240/30");
+	ck_assert_str_eq(prefix4_format(&lan, text), "100.64.7.248/29");
+	for (n = 0; !addrplan_next_link4(&ap, &link4); n++)
+		ck_assert(!prefix4_overlaps(&all, &link4));
+	ck_assert_int_eq(n, 16);
+	ap = begin("2001:db8::/36", "100.64.7.0/27", 1);
+	ck_assert_int_eq(addrplan_next_home4(&ap, &wan, &lan), -ERANGE);
+}
+END_TEST
+
 START_TEST(test_no_room4)
 {
 	static const char *const v[] = {"100.64.7.0/30", "100.64.7.0/31",
@@ -224,6 +252,7 @@ int main(void)
 	tcase_add_test(t, test_small_block);
 	tcase_add_test(t, test_infrastructure);
 	tcase_add_test(t, test_no_room4);
+	tcase_add_test(t, test_homes4);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);

@@ -321,6 +321,23 @@ START_TEST(test_dns_reply)
 }
 END_TEST
 
+/* A refusal without a question counts, an answer without one does not. */
+START_TEST(test_dns_refused)
+{
+	uint8_t bare[12] = {0x12, 0x34, 0x80, 5};
+	struct dns_reply r;
+
+	ck_assert_int_eq(dns_decode_reply(bare, sizeof(bare), 0x1234,
+					  "slash.example", 28, &r),
+			 0);
+	ck_assert_int_eq(r.rcode, 5);
+	bare[3] = 0;
+	ck_assert_int_eq(dns_decode_reply(bare, sizeof(bare), 0x1234,
+					  "slash.example", 28, &r),
+			 -ESRCH);
+}
+END_TEST
+
 /* Other queries' replies are told apart; cut ones never read too far. */
 START_TEST(test_dns_bad)
 {
@@ -551,6 +568,7 @@ int main(void)
 	tcase_add_test(t, test_dns_query);
 	tcase_add_test(t, test_dns_reply);
 	tcase_add_test(t, test_dns_bad);
+	tcase_add_test(t, test_dns_refused);
 	tcase_add_test(t, test_dns_data);
 	tcase_add_test(t, test_classify_synthesised);
 	tcase_add_test(t, test_classify_native);
