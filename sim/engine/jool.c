@@ -32,6 +32,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -171,8 +172,9 @@ static void script_clat(struct jool *j)
 		 96u + t->lan4.len);
 	jool_say(j, "run %s -i clat eamt add " CLAT_SELF "/32 %s/128", tool,
 		 in6_format(&own6, a6));
-	jool_say(j, "run %s -i clat eamt add " CLAT_TRY "/32 %s/128", tool,
-		 in6_format(&j->lan6, a6));
+	if (j->host.backend == JOOL_UML) /* the other is not tried out */
+		jool_say(j, "run %s -i clat eamt add " CLAT_TRY "/32 %s/128",
+			 tool, in6_format(&j->lan6, a6));
 }
 
 /* The node asks its own IPv6 address, as an IPv4 one, from its LAN's. */
@@ -247,9 +249,6 @@ static int jool_configure(struct engine *en, struct err *e)
 	if (!ret)
 		ret = host_find(tool_of(en), j->tool_path,
 				sizeof(j->tool_path));
-	if (!ret && j->host.backend != JOOL_UML)
-		ret = err_set(e, ENOTSUP,
-			      "the host's own module is not supported yet");
 	if (ret)
 		return ret;
 	find_lan(j);
@@ -258,7 +257,8 @@ static int jool_configure(struct engine *en, struct err *e)
 		if (!j->announce)
 			return -EIO;
 	}
-	return jool_node_configure(j, e);
+	return j->host.backend == JOOL_HOST ? jool_module_configure(j, e)
+					    : jool_node_configure(j, e);
 }
 
 static void jool_fini(struct engine *en)
@@ -273,12 +273,17 @@ static int jool_start(struct engine *en, struct err *e)
 
 	if (j->announce)
 		announce_update(j->announce); /* nothing is, at present */
-	return jool_node_start(j, e);
+	return j->host.backend == JOOL_HOST ? jool_module_start(j, e)
+					    : jool_node_start(j, e);
 }
 
 static int jool_ready(struct engine *en, struct mono deadline, struct err *e)
 {
-	return jool_node_ready(en->state, deadline, e);
+	struct jool *j = en->state;
+
+	return j->host.backend == JOOL_HOST
+		       ? engine_await_serving(en, deadline, e)
+		       : jool_node_ready(j, deadline, e);
 }
 
 /* ---- counters --------------------------------------------------------------
@@ -309,21 +314,33 @@ static long long count_lines(const char *text)
 	return n;
 }
 
+/* What the tool prints, wherever it runs; free it. */
+static char *ask_tool(struct jool *j, const char *line, struct err *e)
+{
+	const char *text;
+
+	if (j->host.backend == JOOL_HOST)
+		return jool_module_ask(j, line, e);
+	text = guest_ask(j->guest, line, e);
+	return text ? strdup(text) : NULL;
+}
+
 static json_t *jool_counters(struct engine *en)
 {
 	struct jool *j = en->state;
 	static const char *const tables[] = {"tcp", "udp", "icmp"};
 	char line[256];
-	const char *text;
+	char *text;
 	struct err e;
 	json_t *o;
 
 	snprintf(line, sizeof(line), "run %s -i %s stats display --csv --all",
 		 j->tool_path, j->name);
-	text = guest_ask(j->guest, line, &e);
+	text = ask_tool(j, line, &e);
 	if (!text)
 		return json_pack("{s:s}", "unavailable", e.text);
 	o = parse_stats(text);
+	free(text);
 	for (size_t i = 0; is_plat(en) && i < 3; i++) {
 		char key[16];
 
@@ -332,17 +349,23 @@ static json_t *jool_counters(struct engine *en)
 			 "--numeric --%s",
 			 j->tool_path, tables[i]);
 		snprintf(key, sizeof(key), "bib_%s", tables[i]);
-		text = guest_ask(j->guest, line, &e);
+		text = ask_tool(j, line, &e);
 		if (text)
 			json_object_set_new(o, key,
 					    json_integer(count_lines(text)));
+		free(text);
 	}
 	return o;
 }
 
 static void jool_stop(struct engine *en)
 {
-	jool_node_stop(en->state);
+	struct jool *j = en->state;
+
+	if (j && j->host.backend == JOOL_HOST)
+		proc_signal(en->procs[0], SIGTERM);
+	else
+		jool_node_stop(j);
 }
 
 static void jool_ended(struct engine *en)

@@ -191,7 +191,7 @@ static bool node_step(struct engine *en)
 		return true;
 	}
 	if (j->stage == JOOL_BOOT) {
-		ret = guest_open(j->guest, en->procs[0], j->name);
+		ret = guest_open(j->guest, en->procs[0], j->channel);
 		if (ret == -EAGAIN)
 			return false;
 		if (ret && ret != -EALREADY)
@@ -215,7 +215,7 @@ int jool_node_start(struct jool *j, struct err *e)
 			      "--shim",
 			      h->shim,
 			      "--name",
-			      j->name,
+			      j->channel,
 			      j->lossy ? "--packet" : "--tap",
 			      j->lossy ? JOOL_VM_IFACE : j->dev,
 			      NULL};
@@ -226,6 +226,8 @@ int jool_node_start(struct jool *j, struct err *e)
 	close_ping(j);
 	j->stage = JOOL_BOOT;
 	j->at = 0;
+	/* that of one before may still be there */
+	snprintf(j->channel, sizeof(j->channel), "%s%u", j->name, ++j->starts);
 	if (j->lossy)
 		ret = jool_net_add_lossy(j->en->world, j->en->daemon->node,
 					 j->dev, e);

@@ -27,7 +27,7 @@ struct jool {
 	struct engine *en;
 	struct arena *arena;
 	const struct jool_role *role;
-	const char *name; /* "plat": of the instance and of the channel */
+	const char *name; /* "plat": of the instance */
 	const char *dev;  /* the node's end of the wire */
 	bool lossy;
 	struct jool_host host;
@@ -38,6 +38,8 @@ struct jool {
 	struct in_addr lan4; /* CLAT: of the node on its LAN */
 	struct in6_addr lan6;
 	struct guest *guest;
+	unsigned int starts; /* a name of its own for each one's channel */
+	char channel[32];
 	const char **script;
 	size_t n_script, at; /* script[at] is asked, or next */
 	size_t wired;	     /* after this many commands the wire exists */
@@ -59,5 +61,13 @@ int jool_node_ready(struct jool *j, struct mono deadline, struct err *e);
 void jool_node_stop(struct jool *j);
 /* jool_node_ended - its process is gone: so goes what outlives it. */
 void jool_node_ended(struct jool *j);
+
+/* ---- jool_module.c: the same in the host's own kernel ----------------------
+ */
+
+int jool_module_configure(struct jool *j, struct err *e);
+int jool_module_start(struct jool *j, struct err *e);
+/* jool_module_ask - what a "run ..." printed; free it. NULL with @e set. */
+char *jool_module_ask(struct jool *j, const char *line, struct err *e);
 
 #endif

@@ -109,7 +109,7 @@ static int become(const struct vm *v, struct err *e)
 	} u = {.in = argv};
 
 	snprintf(init, sizeof(init), "init=%s", v->guest);
-	/* a name of its own: that of a killed one stays behind for a while */
+	/* it keeps a file of that name, which a killed one leaves behind */
 	snprintf(umid, sizeof(umid), "umid=%s%d", v->name, (int)getpid());
 	if (v->packet)
 		snprintf(net, sizeof(net),

@@ -187,6 +187,25 @@ START_TEST(killed_takes_its_wire_and_comes_back)
 }
 END_TEST
 
+/* The channel of the one before must not be taken for the new one's. */
+START_TEST(comes_back_again_and_again)
+{
+	struct engine *en = engine_at(VNET);
+	struct err e = {""};
+
+	for (int i = 0; i < 4; i++) {
+		ck_assert_int_eq(engine_kill(en, &e), 0);
+		while (!is_gone(en))
+			loop_run_until(t.loop, is_gone, en,
+				       mono_add(clock_now(), NS_PER_MS));
+		ck_assert_msg(!engine_restart(en, &e), "%s", e.text);
+		/* before the new process has done anything */
+		en->step(en);
+		ck_assert_msg(!en->ops->ready(en, soon(), &e), "%s", e.text);
+	}
+}
+END_TEST
+
 START_TEST(unexpected_end_is_a_sentence)
 {
 	struct engine *en = engine_at(VNET);
@@ -428,6 +447,7 @@ int main(void)
 	tcase_add_test(tc, says_what_it_is);
 	tcase_add_loop_test(tc, killed_takes_its_wire_and_comes_back, VNET,
 			    LOSSY + 1);
+	tcase_add_test(tc, comes_back_again_and_again);
 	tcase_add_test(tc, unexpected_end_is_a_sentence);
 	tcase_add_test(tc, hung_is_told_within_its_time);
 	tcase_add_test(tc, hung_at_start_is_told);
