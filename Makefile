@@ -241,13 +241,18 @@ $(BUILD)/$(1): $($(1)_SRC) $(call libs,$($(1)_LIBS))
 endef
 $(foreach f,$(FUZZERS),$(eval $(call fuzz_rule,$(f))))
 
-# In process, no input or output: nanoseconds a packet, beside a memcpy.
+# The core in process: nanoseconds a packet, beside a memcpy. Then, as root,
+# xlatd in namespaces beside plain forwarding and TAYGA: ratios and goals.
 .PHONY: bench-engine
+BENCH_LIBS := world plan spec score base
 $(BUILD)/bench_core: xlat/tests/bench_core.c $(call libs,core base) | deps-hint
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.c %.a,$^)
+$(BUILD)/bench_engine: sim/tests/bench_engine.c $(call libs,$(BENCH_LIBS)) | deps-hint
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.c %.a,$^) $(call ldlibs,$(BENCH_LIBS)) -ljansson
 bench-engine: deps
-	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/bench_core
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(BUILD)/bench_core $(BUILD)/bench_engine
 	@$(BUILD)/bench_core
+	@$(BUILD)/bench_engine $(BENCH_FLAGS) $(BUILD)/xlatd || [ $$? = 77 ]
 
 coverage: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/coverage OPT="-O0 -g" \
@@ -296,7 +301,7 @@ help:
 	@echo "sanitize   the tests under ASan and UBSan     lint      style, arrows, purity, analysers"
 	@echo "fuzz       FUZZ_SECONDS=60 for each target     coverage  lines reached by the tests"
 	@echo "fuzz-afl   the same under AFL++"
-	@echo "format     clang-format the sources            bench-engine  time the translation core"
+	@echo "format     clang-format the sources            bench-engine  xlatd: ns a packet; beside TAYGA (root)"
 	@echo "install    to DESTDIR and prefix               uninstall, clean"
 	@echo "Variables: V=1 shows commands, BUILD=, CC=, CFLAGS=, DEPS=no"
 
