@@ -85,8 +85,9 @@ int hold_main(int argc, char **argv)
 		ret = hold_tun(tun, &e);
 	if (!ret && rules)
 		ret = become_nft(rules, &e);
-	while (!ret)
-		pause();
+	if (!ret)
+		for (;;)
+			pause();
 	fprintf(stderr, "hold: %s\n", e.text);
 	return 1;
 }

@@ -22,7 +22,8 @@
 static int read_word(const char *const *argv, char *buf, size_t len)
 {
 	char text[512];
-	char *line = text, *end;
+	const char *line;
+	char *end;
 	int ret = host_read(argv, text, sizeof(text));
 
 	if (ret)

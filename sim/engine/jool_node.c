@@ -178,8 +178,7 @@ static bool node_step(struct engine *en)
 {
 	struct jool *j = en->state;
 	struct err e;
-	int family =
-		j->role && en->daemon->role == DAEMON_PLAT ? AF_INET6 : AF_INET;
+	int family = en->daemon->role == DAEMON_PLAT ? AF_INET6 : AF_INET;
 	int ret;
 
 	if (j->stage == JOOL_PING) {
