@@ -46,15 +46,16 @@ static void make_job(struct job *j, const char *name, int dir, uint8_t proto,
 		ip[7] = 64;
 		memcpy(ip + 8, &map.pref64.addr, 12);
 		memcpy(ip + 24, &map.pref64.addr, 12);
-		memcpy(ip + 20, "\xc0\0\2\1", 4);
-		memcpy(ip + 36, "\xc6\x33\x64\2", 4);
+		ref_put4(ip + 20, "192.0.2.1");
+		ref_put4(ip + 36, "198.51.100.2");
 	} else {
 		ip[0] = 0x45;
 		ref_put16(ip + 2, j->len);
 		ip[6] = 0x40;
 		ip[8] = 64;
 		ip[9] = proto;
-		memcpy(ip + 12, "\xc0\0\2\1\xc6\x33\x64\2", 8);
+		ref_put4(ip + 12, "192.0.2.1");
+		ref_put4(ip + 16, "198.51.100.2");
 		ref_ip4_csum(ip);
 	}
 	ref_put16(ip + l3, 1000);

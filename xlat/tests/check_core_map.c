@@ -353,12 +353,12 @@ static void expect_same_checksum(struct rng *rng)
 
 	xlat_cfg_init(&cfg);
 	xlat_out_init(&out, reply, sizeof(reply), 1);
-	memcpy(d + 12, "\xc0\xa8\1", 3);
+	ref_put4(d + 12, "192.168.1.0");
 	d[15] = (uint8_t)rng_next(rng);
 	for (int i = 20; i < 60; i++)
 		d[i] = (uint8_t)rng_next(rng);
 	d[32] = 0x50;
-	memcpy(d + 16, "\x08\x08", 2);
+	ref_put4(d + 16, "8.8.0.0");
 	memcpy(d + 18, d + 50, 2);
 	memcpy(check, d + 36, 2);
 	ref_ip4_csum(d);

@@ -154,7 +154,8 @@ START_TEST(error_in_small_room)
 	struct room r, e;
 	uint32_t room;
 
-	memcpy(d + 12, "\xc0\0\2\1\xc6\x33\x64\2", 8);
+	ref_put4(d + 12, "192.0.2.1");
+	ref_put4(d + 16, "198.51.100.2");
 	ref_put16(d + 24, 580);
 	ref_ip4_csum(d);
 	room_init(&r, d, sizeof(d), 0, 0);

@@ -74,7 +74,7 @@ static inline void room_init(struct room *r, const uint8_t *d, uint32_t len,
 			     uint32_t headroom, uint32_t tailroom)
 {
 	r->bytes = headroom + len + tailroom;
-	r->buf = malloc(r->bytes ? r->bytes : 1);
+	r->buf = calloc(1, r->bytes ? r->bytes : 1);
 	memset(r->buf, 0xa5, r->bytes);
 	if (len)
 		memcpy(r->buf + headroom, d, len);
@@ -130,6 +130,14 @@ static inline struct in6_addr ref_in6(const char *text)
 	if (inet_pton(AF_INET6, text, &a) != 1)
 		abort();
 	return a;
+}
+
+/* ref_put4 - an IPv4 address, into a packet. */
+static inline void ref_put4(uint8_t *at, const char *text)
+{
+	struct in_addr a = ref_in4(text);
+
+	memcpy(at, &a, sizeof(a));
 }
 
 /* SIIT by 2001:db8:64::/96, as the vectors expect. */
