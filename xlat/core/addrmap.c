@@ -115,6 +115,7 @@ static enum reason map_ends46(const struct addrmap *m,
 	map->outer.set_ports = false;
 	map->inner.set_ports = false;
 	map->hairpin = false;
+	map->foreign = false;
 	if (!info->icmp_error && !addr4_is_unicast(ip->src.v4))
 		return REASON_ILLEGAL_SOURCE;
 	reason = check_dst4(ip->dst.v4);
@@ -169,11 +170,12 @@ static bool link_local6(const struct in6_addr *a)
 
 static enum reason map_src64(const struct addrmap *m,
 			     const struct pkt_info *info, enum kind kind,
-			     struct in_addr *out)
+			     struct in_addr *out, bool *foreign)
 {
 	const struct in6_addr *src = &info->outer.src.v6;
 	enum reason reason;
 
+	*foreign = false;
 	if (!addr6_is_unicast(src) || link_local6(src))
 		return REASON_ILLEGAL_SOURCE;
 	reason = map64(m, kind, src, out, NULL, REASON_NO_MAPPING_SOURCE);
@@ -181,6 +183,7 @@ static enum reason map_src64(const struct addrmap *m,
 		reason = REASON_ILLEGAL_SOURCE;
 	if (!info->icmp_error || !reason || reason == REASON_WKP_NON_GLOBAL)
 		return reason;
+	*foreign = true;
 	*out = pool6791_pick(&m->pool6791, src);
 	return REASON_OK;
 }
@@ -220,7 +223,7 @@ enum reason addrmap_64(const struct addrmap *m, const struct pkt_info *info,
 
 	map->outer.set_ports = false;
 	map->inner.set_ports = false;
-	reason = map_src64(m, info, far, &map->outer.src.v4);
+	reason = map_src64(m, info, far, &map->outer.src.v4, &map->foreign);
 	if (!reason)
 		reason = map_dst64(m, info, near, &map->outer.dst.v4,
 				   &by_prefix);

@@ -53,17 +53,60 @@ struct layout {
 	uint32_t pad;	   /* zeros behind it */
 	uint32_t ext;	   /* offset of the extensions in the old packet */
 	uint32_t ext_len;  /* 0: none, or they cannot be kept */
+	uint32_t source;   /* bytes behind them that name the source; or 0 */
 	uint32_t quote;	   /* hdr + body_len + pad: for the length attribute */
 };
 
 /*
+ * RFC 5837 sections 4.1 to 4.3: an Interface Information Object of class 2
+ * that holds an IP Address Sub-Object and nothing else. Interface role 0: the
+ * one on which the packet arrived.
+ */
+#define EXT_HEADER   4u
+#define OBJECT_BYTES 24u
+
+static void put_object(uint8_t *at, const struct in6_addr *source)
+{
+	put16(at, OBJECT_BYTES);
+	at[2] = 2;
+	at[3] = 0x04;
+	put16(at + 4, 2); /* address family: IPv6 */
+	put16(at + 6, 0);
+	memcpy(at + 8, source, 16);
+}
+
+/*
+ * put_source - name @source behind the extensions at @ext.
+ * With @len 0 there are none yet. The checksum of those that are there is
+ * kept in step, or kept absent (zero).
+ */
+static void put_source(uint8_t *ext, uint32_t len,
+		       const struct in6_addr *source)
+{
+	uint8_t *object = ext + (len ? len : EXT_HEADER);
+
+	put_object(object, source);
+	if (!len) {
+		put32(ext, 0x20000000);
+		raw_put16(ext + 2, (uint16_t)~csum_fold(csum_add(
+					   0, ext, EXT_HEADER + OBJECT_BYTES)));
+	} else if (raw16(ext + 2)) {
+		raw_put16(ext + 2,
+			  csum_update(raw16(ext + 2), 0,
+				      csum_add(0, object, OBJECT_BYTES)));
+	}
+}
+
+/*
  * layout_error - fit the quote and the extensions into @max bytes of packet.
+ * @tell: room for the source's name, too
  * @outer: bytes of outer IP header; @unit: of the length attribute, 0: this
  * type has none in the new family, so extensions must go
  */
 static void layout_error(const struct pkt *pkt, const struct pkt_info *info,
 			 uint32_t hdr, uint32_t outer, uint32_t max,
-			 uint32_t unit, uint32_t ext, struct layout *lay)
+			 uint32_t unit, uint32_t ext, bool tell,
+			 struct layout *lay)
 {
 	uint32_t room = max - outer - ICMP_BYTES;
 	uint32_t quote;
@@ -77,15 +120,20 @@ static void layout_error(const struct pkt *pkt, const struct pkt_info *info,
 	 * gives way is the quoted packet, down to the 128 bytes that RFC 4884
 	 * wants, and then the extensions as a whole.
 	 */
-	if (lay->ext_len > room - RFC4884_BYTES)
+	lay->source = tell ? OBJECT_BYTES : 0;
+	if (lay->ext_len + lay->source > room - RFC4884_BYTES)
 		lay->ext_len = 0;
-	if (lay->ext_len)
-		room = (room - lay->ext_len) / unit * unit;
+	if (tell && lay->ext_len < EXT_HEADER) { /* none that is one */
+		lay->ext_len = 0;
+		lay->source += EXT_HEADER;
+	}
+	if (lay->ext_len + lay->source)
+		room = (room - lay->ext_len - lay->source) / unit * unit;
 	quote = hdr + (info->inner.end - info->inner.l4);
 	if (quote > room)
 		quote = room;
 	lay->body_len = quote - hdr;
-	if (lay->ext_len) {
+	if (lay->ext_len + lay->source) {
 		if (quote < RFC4884_BYTES)
 			lay->pad = RFC4884_BYTES - quote;
 		lay->pad += (unit - (quote + lay->pad) % unit) % unit;
@@ -100,7 +148,8 @@ static void layout_error(const struct pkt *pkt, const struct pkt_info *info,
 static bool layout_apply(struct pkt *pkt, const struct layout *lay,
 			 uint32_t outer)
 {
-	uint32_t end = lay->body + lay->body_len + lay->pad + lay->ext_len;
+	uint32_t at = lay->body + lay->body_len + lay->pad;
+	uint32_t end = at + lay->ext_len + lay->source;
 	uint32_t head = outer + ICMP_BYTES + lay->hdr;
 	uint8_t *d = pkt->data;
 
@@ -108,7 +157,7 @@ static bool layout_apply(struct pkt *pkt, const struct layout *lay,
 		return false;
 	if (head > lay->body + pkt->headroom)
 		return false;
-	memmove(d + end - lay->ext_len, d + lay->ext, lay->ext_len);
+	memmove(d + at, d + lay->ext, lay->ext_len);
 	memset(d + lay->body + lay->body_len, 0, lay->pad);
 	pkt->tailroom = pkt->len + pkt->tailroom - end;
 	pkt->len = end;
@@ -189,7 +238,8 @@ enum reason icmp_error46(struct pkt *pkt, const struct pkt_info *info,
 	unit = new.type == ICMP6_UNREACH || new.type == ICMP6_EXCEEDED ? 8 : 0;
 	layout_error(pkt, info, IP6_BYTES + (frag ? FH_BYTES : 0), IP6_BYTES,
 		     ICMP6_MAX, unit,
-		     extensions_at(pkt, ip, (old.rest >> 16 & 0xff) * 4), &lay);
+		     extensions_at(pkt, ip, (old.rest >> 16 & 0xff) * 4), false,
+		     &lay);
 	old_sum = csum_add(0, icmp, pkt->len - ip->l4);
 	if (!layout_apply(pkt, &lay, IP6_BYTES))
 		return REASON_NO_HEADROOM;
@@ -250,7 +300,8 @@ enum reason icmp_error64(struct pkt *pkt, const struct pkt_info *info,
 	if (payload > 65535 - IP4_BYTES)
 		return REASON_TOO_LONG_FOR_IPV4;
 	layout_error(pkt, info, IP4_BYTES, IP4_BYTES, ICMP4_MAX, 4,
-		     extensions_at(pkt, ip, length_attribute6(&old)), &lay);
+		     extensions_at(pkt, ip, length_attribute6(&old)),
+		     cfg->tell_source && map->foreign, &lay);
 	old_sum = csum_add(csum_pseudo6(&ip->src, &ip->dst, PROTO_ICMP6,
 					pkt->len - ip->l4),
 			   icmp, pkt->len - ip->l4);
@@ -267,7 +318,10 @@ enum reason icmp_error64(struct pkt *pkt, const struct pkt_info *info,
 			    .df = payload + IP4_BYTES > MIN_MTU6 - 20,
 			    .cfg = cfg,
 		    });
-	if (lay.ext_len)
+	if (lay.source)
+		put_source(icmp + ICMP_BYTES + lay.quote, lay.ext_len,
+			   &ip->src.v6);
+	if (lay.ext_len + lay.source)
 		new.rest |= lay.quote / 4 << 16;
 	put_icmp_head(icmp, &new);
 	set_icmp_csum(icmp, old_sum, csum_add(0, icmp, pkt->len - IP4_BYTES));

@@ -19,10 +19,10 @@
 /*
  * Room for the worst case. Front: IPv4 to IPv6 with a fragment header, twice
  * (outer and inner header of an ICMP error). Back: padding of the original
- * datagram for RFC 4884.
+ * datagram for RFC 4884, and an extension of our own (RFC 5837).
  */
 #define PKT_HEADROOM 64
-#define PKT_TAILROOM 128
+#define PKT_TAILROOM 192
 /* The largest packet: an IPv6 header and 65535 bytes of payload. */
 #define PKT_MAX_BYTES (40 + 65535)
 

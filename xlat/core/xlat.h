@@ -31,6 +31,9 @@ struct xlat_map {
 	struct xlat_ends outer, inner;
 	/* 64: to be translated back at once (RFC 7757 section 4.2.2). */
 	bool hairpin;
+	/* 64: the source of an ICMP error has no IPv4 form; outer.src is one
+	 * of a pool (RFC 6791). */
+	bool foreign;
 };
 
 enum xlat_udp_zero {
@@ -51,6 +54,11 @@ struct xlat_cfg {
 	uint8_t tos;
 	bool zero_tc;	  /* 4 to 6: traffic class is 0, not the TOS (4.1) */
 	uint8_t udp_zero; /* enum xlat_udp_zero (4.5) */
+	/*
+	 * 6 to 4: ICMP errors whose source has no IPv4 form name it in an
+	 * extension (RFC 6791 section 4, RFC 5837).
+	 */
+	bool tell_source;
 	/* Second pass of a hairpinned packet: the TTL has been paid already
 	 * (RFC 7757 section 4.2.2). */
 	bool keep_ttl;

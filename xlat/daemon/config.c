@@ -22,10 +22,11 @@ static const char *const filterings[] = {"endpoint-independent",
 static const char *const udp_zeros[] = {"compute", "drop", NULL};
 static const char *const hairpins[] = {"intrinsic", "simple", "off", NULL};
 
-#define ICMP_POOL_FIELD                                                        \
+#define ICMP_POOL_FIELDS                                                       \
+	{.key = "icmp-pool4", .type = YF_PREFIX4, .offset = CFG(pool6791)},    \
 	{                                                                      \
-		.key = "icmp-pool4", .type = YF_PREFIX4,                       \
-		.offset = CFG(pool6791)                                        \
+		.key = "icmp-name-source", .type = YF_BOOL,                    \
+		.offset = CFG(tell_source)                                     \
 	}
 
 #define COMMON_FIELDS                                                          \
@@ -86,7 +87,7 @@ static const struct yfield clat_fields[] = {
 	 .required = true},
 	{.key = "clat", .type = YF_NODE, .offset = RAW(clat), .required = true},
 	{.key = "eam", .type = YF_NODE, .offset = RAW(eam)},
-	ICMP_POOL_FIELD,
+	ICMP_POOL_FIELDS,
 	{0},
 };
 
@@ -98,7 +99,7 @@ static const struct yfield siit_fields[] = {
 	 .type = YF_ENUM,
 	 .offset = RAW(hairpin),
 	 .words = hairpins},
-	ICMP_POOL_FIELD,
+	ICMP_POOL_FIELDS,
 	{0},
 };
 

@@ -40,6 +40,7 @@ struct config {
 	enum xlat_udp_zero udp_zero;
 	bool allow_private;
 	enum addrmap_hairpin hairpin; /* siit */
+	bool tell_source;	      /* clat, siit */
 	struct prefix4 pool6791;      /* clat, siit */
 	struct in_addr self4;
 	struct in6_addr self6;

@@ -61,6 +61,7 @@ int setup_apply(struct setup *s, const struct config *c, struct mono now,
 	p->map.wkp_strict = !c->allow_private;
 	p->map.hairpin = (uint8_t)c->hairpin;
 	p->map.pool6791 = c->pool6791;
+	p->xlat.tell_source = c->tell_source;
 	p->pool6 = c->pref64;
 	p->allow_private = c->allow_private;
 	p->xlat.mtu4 = (uint32_t)c->mtu4;

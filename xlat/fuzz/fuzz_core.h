@@ -39,6 +39,7 @@ static inline void fuzz_config(const uint8_t *c, struct addrmap *m,
 	if (c[0] & 32) {
 		cfg->set_tos = true;
 		cfg->zero_tc = true;
+		cfg->tell_source = true;
 	}
 	if (c[0] & 64)
 		m->hairpin = ADDRMAP_HAIRPIN_SIMPLE;

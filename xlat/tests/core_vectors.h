@@ -6,7 +6,7 @@
  *	rfc: number section
  *	dir: 46 | 64
  *	cfg: key=value ...           (optional: mtu4 mtu6 lowest zero_tos tos
- *	                              zero_tc udp_zero=drop noself)
+ *	                              zero_tc udp_zero=drop tell noself)
  *	verdict: forward | fragment | reply | drop
  *	reason: a name of reason.h
  *	in:                          the packet
@@ -192,6 +192,8 @@ static inline void vector_config(const struct vector *v, struct xlat_cfg *cfg)
 			cfg->set_tos = true, cfg->tos = (uint8_t)n;
 		else if (sscanf(w, "zero_tc=%u", &n) == 1)
 			cfg->zero_tc = n;
+		else if (!strcmp(w, "tell=1"))
+			cfg->tell_source = true;
 		else if (!strcmp(w, "noself=1")) {
 			memset(&cfg->self4, 0, sizeof(cfg->self4));
 			memset(&cfg->self6, 0, sizeof(cfg->self6));
