@@ -38,6 +38,7 @@
 #include <unistd.h>
 
 #include "../../xlat/base/file.h"
+#include "../../xlat/base/log.h"
 #include "guest.h"
 #include "jool_node.h"
 
@@ -46,6 +47,9 @@
 #define CLAT_SELF "192.0.0.1"
 /* Answers for the node itself while readiness is tried. */
 #define CLAT_TRY "192.0.0.8"
+
+/* Tables of more sessions are not written down. */
+#define TABLE_MAX 2000
 
 static bool is_plat(const struct engine *en)
 {
@@ -305,15 +309,6 @@ static json_t *parse_stats(const char *csv)
 	return o;
 }
 
-static long long count_lines(const char *text)
-{
-	long long n = 0;
-
-	for (; *text; text++)
-		n += *text == '\n';
-	return n;
-}
-
 /* What the tool prints, wherever it runs; free it. */
 static char *ask_tool(struct jool *j, const char *line, struct err *e)
 {
@@ -325,12 +320,39 @@ static char *ask_tool(struct jool *j, const char *line, struct err *e)
 	return text ? strdup(text) : NULL;
 }
 
+/* A table as the tool prints it, as a file of the node's directory. */
+static void keep_table(struct jool *j, const char *table, const char *protocol)
+{
+	char line[256], path[4096], *text;
+	struct err e;
+
+	snprintf(line, sizeof(line),
+		 "run %s -i %s %s display --csv --numeric --%s", j->tool_path,
+		 j->name, table, protocol);
+	text = ask_tool(j, line, &e);
+	if (!text)
+		return; /* the counters say that it went, or hangs */
+	snprintf(path, sizeof(path), "%s/jool-%s-%s.csv", engine_dir(j->en),
+		 table, protocol);
+	if (file_write(path, text, strlen(text), &e))
+		log_warn("%s", e.text);
+	free(text);
+}
+
+static void keep_tables(struct jool *j)
+{
+	static const char *const protocols[] = {"tcp", "udp", "icmp"};
+
+	for (size_t i = 0; i < sizeof(protocols) / sizeof(*protocols); i++) {
+		keep_table(j, "bib", protocols[i]);
+		keep_table(j, "session", protocols[i]);
+	}
+}
+
 static json_t *jool_counters(struct engine *en)
 {
 	struct jool *j = en->state;
-	static const char *const tables[] = {"tcp", "udp", "icmp"};
-	char line[256];
-	char *text;
+	char line[256], *text;
 	struct err e;
 	json_t *o;
 
@@ -341,20 +363,10 @@ static json_t *jool_counters(struct engine *en)
 		return json_pack("{s:s}", "unavailable", e.text);
 	o = parse_stats(text);
 	free(text);
-	for (size_t i = 0; is_plat(en) && i < 3; i++) {
-		char key[16];
-
-		snprintf(line, sizeof(line),
-			 "run %s -i plat bib display --csv --no-headers "
-			 "--numeric --%s",
-			 j->tool_path, tables[i]);
-		snprintf(key, sizeof(key), "bib_%s", tables[i]);
-		text = ask_tool(j, line, &e);
-		if (text)
-			json_object_set_new(o, key,
-					    json_integer(count_lines(text)));
-		free(text);
-	}
+	/* more take longer than anybody would wait */
+	if (is_plat(en) && json_integer_value(json_object_get(
+				   o, "JSTAT_SESSIONS")) <= TABLE_MAX)
+		keep_tables(j);
 	return o;
 }
 
