@@ -42,7 +42,8 @@ engine_SRCS += jool jool_host jool_net jool_node jool_vm guest jool_module
 engine_SRCS += unbound nft_nat44 hold
 relay_SRCS := relay config control path port pool impair segment hist
 probe_SRCS := capture capture_node dns dns_msg dns_node iperf3 node_args ping \
-	ping_node probe stream stream_main stream_node stream_record \
+	ping_node probe flow resolv_conf resolver resolver_node sessions \
+	sessions_node sessions_server stream stream_main stream_node stream_record \
 	throughput transfer transfer_score
 timeline_SRCS := timeline events await
 score_SRCS := outage score stats

@@ -24,22 +24,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../xlat/base/file.h"
 #include "dns_msg.h"
 #include "node_args.h"
+#include "resolv_conf.h"
 
-#define MAX_SERVERS	3 /* MAXNS of resolv.conf(5) */
-#define DEFAULT_TIMEOUT 5
-#define DEFAULT_TRIES	2
-#define MAX_REPLY	65535
+#define MAX_REPLY 65535
 
 struct stub {
 	const char *name;
 	uint16_t type;
-	struct addr servers[MAX_SERVERS];
-	size_t n_servers;
-	int64_t timeout_ns;
-	int tries;
+	struct resolv_conf conf;
 	json_t *log;		/* every try */
 	struct dns_reply reply; /* the best so far */
 	struct addr server;	/* that gave it */
@@ -49,53 +43,6 @@ struct stub {
 };
 
 enum outcome { GOT_REPLY, GOT_FAILURE, GOT_NOTHING };
-
-/* ---- what to ask, and whom
- * --------------------------------------------------------
- */
-
-static void read_options(struct stub *s, char *line)
-{
-	char *save, *word = strtok_r(line, " \t", &save);
-
-	for (; word; word = strtok_r(NULL, " \t", &save)) {
-		if (!strncmp(word, "timeout:", 8) && atoi(word + 8) > 0)
-			s->timeout_ns = atoi(word + 8) * NS_PER_S;
-		if (!strncmp(word, "attempts:", 9) && atoi(word + 9) > 0)
-			s->tries = atoi(word + 9);
-	}
-}
-
-static void read_line(struct stub *s, char *line, bool servers)
-{
-	size_t n = strcspn(line, " \t");
-	char *value = line + n + strspn(line + n, " \t");
-
-	value[strcspn(value, "\r\n#;")] = '\0';
-	if (n == 7 && !strncmp(line, "options", n))
-		read_options(s, value);
-	if (!servers || n != 10 || strncmp(line, "nameserver", n) ||
-	    s->n_servers == MAX_SERVERS)
-		return;
-	value[strcspn(value, " \t")] = '\0';
-	if (!addr_parse(value, &s->servers[s->n_servers]))
-		s->n_servers++;
-}
-
-static int read_resolv_conf(struct stub *s, bool servers, struct err *e)
-{
-	char *text = file_read("/etc/resolv.conf", NULL, e), *save;
-
-	if (!text)
-		return servers ? -ENOENT : 0;
-	for (char *line = strtok_r(text, "\n", &save); line;
-	     line = strtok_r(NULL, "\n", &save))
-		read_line(s, line, servers);
-	free(text);
-	if (servers && !s->n_servers)
-		return err_set(e, ENOENT, "/etc/resolv.conf names no server");
-	return 0;
-}
 
 /* ---- one try
  * ----------------------------------------------------------------------
@@ -251,7 +198,7 @@ static enum outcome judge(struct stub *s, const struct addr *server, bool tcp,
 static enum outcome ask(struct stub *s, const struct addr *server, bool tcp)
 {
 	struct mono since = clock_now();
-	struct mono deadline = mono_add(since, s->timeout_ns);
+	struct mono deadline = mono_add(since, s->conf.timeout_ns);
 	struct dns_reply before = s->reply;
 	uint8_t query[512];
 	uint16_t id;
@@ -284,12 +231,12 @@ static enum outcome ask(struct stub *s, const struct addr *server, bool tcp)
 static void resolve(struct stub *s)
 {
 	s->first = clock_now();
-	for (int i = 0; i < s->tries; i++)
-		for (size_t k = 0; k < s->n_servers; k++) {
-			enum outcome o = ask(s, &s->servers[k], false);
+	for (int i = 0; i < s->conf.tries; i++)
+		for (size_t k = 0; k < s->conf.n_servers; k++) {
+			enum outcome o = ask(s, &s->conf.servers[k], false);
 
 			if (o == GOT_REPLY && s->reply.truncated)
-				o = ask(s, &s->servers[k], true);
+				o = ask(s, &s->conf.servers[k], true);
 			if (o == GOT_REPLY)
 				return;
 		}
@@ -360,15 +307,13 @@ int probe_dns_main(int argc, char **argv)
 	if (!s || node_args_read(argc, argv, args) || !s->name)
 		goto out;
 	s->type = dns_type_parse(type);
-	s->timeout_ns = DEFAULT_TIMEOUT * NS_PER_S;
-	s->tries = DEFAULT_TRIES;
 	s->log = json_array();
-	if (server && addr_parse(server, &s->servers[s->n_servers++]))
+	if (server && addr_parse(server, &s->conf.servers[s->conf.n_servers++]))
 		goto out;
 	if (!s->type ||
 	    dns_encode_query(0, s->name, s->type, wire, sizeof(wire)) < 0)
 		goto out;
-	if (!read_resolv_conf(s, !server, &e))
+	if (!resolv_conf_read(&s->conf, !server, &e))
 		resolve(s);
 	ret = print(s, type, e.text[0] ? e.text : NULL) ? 1 : 0;
 out:

@@ -319,6 +319,10 @@ static const struct probe_ops *find_ops(enum probe_kind kind)
 		return &probe_throughput_ops;
 	case PROBE_STREAM:
 		return &probe_stream_ops;
+	case PROBE_SESSIONS:
+		return &probe_sessions_ops;
+	case PROBE_RESOLVER:
+		return &probe_resolver_ops;
 	}
 	return NULL;
 }
@@ -332,7 +336,7 @@ static int set_places(struct probe *p, struct err *e)
 		return err_set(e, ENOENT, "%s: there is no node %s", m->name,
 			       m->from);
 	p->target.node = -1;
-	if (m->kind == PROBE_DNS)
+	if (m->kind == PROBE_DNS || m->kind == PROBE_RESOLVER)
 		return 0;
 	return probe_resolve_family(p->plan, m->to, m->family, &p->target, e);
 }
@@ -447,6 +451,8 @@ int probe_main(int argc, char **argv)
 		{"dns", probe_dns_main},
 		{"ping", probe_ping_main},
 		{"stream", probe_stream_main},
+		{"sessions", probe_sessions_main},
+		{"resolver", probe_resolver_main},
 		{"capture", probe_capture_main},
 	};
 

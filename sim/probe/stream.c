@@ -13,14 +13,11 @@
 #include "stream_internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "flow.h"
 #include "probe_internal.h"
 
 #define PATIENCE_NS (10 * NS_PER_S)
@@ -37,10 +34,7 @@ struct stream {
 	struct probe_child *child[N_SIDES];
 	const char *record[N_SIDES];
 	bool ended[N_SIDES];
-	const char *fifo;
-	int fifo_fd;
-	struct loop_source *source;
-	bool flowing;
+	struct probe_flow flow;
 	int64_t length_ns;
 };
 
@@ -57,52 +51,6 @@ static void on_ended(struct probe *p, struct probe_child *c, int wstatus)
 			s->ended[i] = true;
 	/* Without a client, nobody says when the server is done. */
 	p->done = s->ended[CLIENT] && (s->ended[SERVER] || wstatus);
-}
-
-static void on_flow(void *arg, uint32_t events)
-{
-	struct probe *p = arg;
-	struct stream *s = p->priv;
-	char line[64];
-	long long start_ns;
-	ssize_t n = read(s->fifo_fd, line, sizeof(line) - 1);
-
-	(void)events;
-	if (n <= 0)
-		return;
-	line[n] = '\0';
-	if (sscanf(line, "flowing %lld", &start_ns) != 1)
-		return;
-	s->flowing = true;
-	p->started = (struct mono){start_ns};
-	p->deadline = mono_add(p->started, s->length_ns + GRACE_NS);
-}
-
-static int open_fifo(struct probe *p, struct stream *s, struct err *e)
-{
-	s->fifo = arena_printf(p->arena, "%s/probe-%s.flow",
-			       world_node_dir(p->world, p->from), p->m->name);
-	unlink(s->fifo);
-	if (mkfifo(s->fifo, 0600))
-		return err_set(e, errno, "%s: %s", s->fifo, strerror(errno));
-	/* for writing too: else it is at its end until the client opens it */
-	s->fifo_fd = open(s->fifo, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	if (s->fifo_fd >= 0)
-		s->source = loop_add_fd(world_loop(p->world), s->fifo_fd,
-					EPOLLIN, on_flow, p);
-	if (!s->source)
-		return err_set(e, errno, "%s: %s", s->fifo, strerror(errno));
-	return 0;
-}
-
-static void close_fifo(struct probe *p, struct stream *s)
-{
-	loop_del(world_loop(p->world), s->source);
-	s->source = NULL;
-	if (s->fifo_fd >= 0)
-		close(s->fifo_fd);
-	s->fifo_fd = -1;
-	unlink(s->fifo);
 }
 
 static int spawn_side(struct probe *p, int side, int port, uint64_t count,
@@ -137,7 +85,7 @@ static int spawn_side(struct probe *p, int side, int port, uint64_t count,
 		"--family",
 		probe_family_word(p),
 		"--flow",
-		s->fifo,
+		s->flow.fifo,
 		NULL,
 	};
 
@@ -158,7 +106,6 @@ static int stream_start(struct probe *p, struct err *e)
 	int port = FIRST_PORT + streams++ % 1000, ret;
 
 	p->priv = s;
-	s->fifo_fd = -1;
 	s->length_ns = probe_length_ns(p);
 	count = floor(p->m->rate_pps * (double)s->length_ns / NS_PER_S);
 	p->deadline =
@@ -174,13 +121,13 @@ static int stream_start(struct probe *p, struct err *e)
 			       "to %d",
 			       count, p->m->rate_pps,
 			       (double)s->length_ns / NS_PER_S, MAX_PACKETS);
-	ret = open_fifo(p, s, e);
+	ret = flow_open(p, &s->flow, s->length_ns + GRACE_NS, e);
 	if (!ret)
 		ret = spawn_side(p, SERVER, port, (uint64_t)count, e);
 	if (!ret)
 		ret = spawn_side(p, CLIENT, port, (uint64_t)count, e);
 	if (ret)
-		close_fifo(p, s);
+		flow_close(p, &s->flow);
 	return ret;
 }
 
@@ -188,7 +135,7 @@ static bool stream_flowing(const struct probe *p)
 {
 	const struct stream *s = p->priv;
 
-	return s && s->flowing;
+	return s && s->flow.flowing;
 }
 
 /* ---- series -----------------------------------------------------------------
@@ -359,8 +306,7 @@ static void stream_finish(struct probe *p, struct measurement *m)
 
 	if (!s)
 		return;
-	if (s->fifo)
-		close_fifo(p, s);
+	flow_close(p, &s->flow);
 	for (int i = 0; i < N_SIDES; i++)
 		if (s->child[i])
 			r[i] = stream_record_open(s->record[i], &size[i], &e);

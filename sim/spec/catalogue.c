@@ -5,7 +5,8 @@
 #include <string.h>
 
 const char *const probe_words[] = {"dns",	 "ping",   "iperf3",
-				   "throughput", "stream", NULL};
+				   "throughput", "stream", "sessions",
+				   "resolver",	 NULL};
 
 const char *const event_words[] = {
 	"link-down",   "link-up",     "engine-kill", "engine-start",
@@ -90,6 +91,34 @@ static const struct metric_def stream_metrics[] = {
 	{NULL, UNIT_NONE, NULL},
 };
 
+static const struct metric_def sessions_metrics[] = {
+	{"busy", UNIT_NONE, "downloads under way at the start"},
+	{"busy-survived", UNIT_NONE, "of them, proved to live at the end"},
+	{"idle", UNIT_NONE, "sessions that say nothing"},
+	{"idle-survived", UNIT_NONE, "of them, proved to live at the end"},
+	{"survival", UNIT_RATIO, "share of both that survived"},
+	{"reset", UNIT_NONE, "those of both that were reset"},
+	{"stall-median", UNIT_TIME,
+	 "longest wait for data of a busy one that survived, median"},
+	{"longest-stall", UNIT_TIME, "longest of these waits"},
+	{"connects", UNIT_NONE, "new connections tried"},
+	{"connects-failed", UNIT_NONE, "of them, never of use"},
+	{"connects-refused", UNIT_NONE, "of them, refused or reset"},
+	{"connect-median", UNIT_TIME, "from the try to the first answer"},
+	{"connect-slowest", UNIT_TIME, "longest of those that succeeded"},
+	{NULL, UNIT_NONE, NULL},
+};
+
+static const struct metric_def resolver_metrics[] = {
+	{"queries", UNIT_NONE, "names asked for"},
+	{"failed", UNIT_NONE, "no server answered in all its attempts"},
+	{"retried", UNIT_NONE, "asked more than once"},
+	{"median", UNIT_TIME, "what a user waited, failures too"},
+	{"p99", UNIT_TIME, "99th percentile of it"},
+	{"slowest", UNIT_TIME, "longest of these waits"},
+	{NULL, UNIT_NONE, NULL},
+};
+
 const struct metric_def spec_await_metrics[] = {
 	{"time", UNIT_TIME, "from the event before it"},
 	{"reached", UNIT_BOOL, "it came true before the deadline"},
@@ -121,6 +150,10 @@ const struct metric_def *spec_metrics(enum probe_kind kind)
 		return throughput_metrics;
 	case PROBE_STREAM:
 		return stream_metrics;
+	case PROBE_SESSIONS:
+		return sessions_metrics;
+	case PROBE_RESOLVER:
+		return resolver_metrics;
 	}
 	return NULL;
 }

@@ -25,8 +25,11 @@ struct raw_measure {
 #define IPERF3	   (1U << PROBE_IPERF3)
 #define THROUGHPUT (1U << PROBE_THROUGHPUT)
 #define STREAM	   (1U << PROBE_STREAM)
+#define SESSIONS   (1U << PROBE_SESSIONS)
+#define RESOLVER   (1U << PROBE_RESOLVER)
+#define NAMES	   (DNS | RESOLVER)
 #define TRANSFER   (IPERF3 | THROUGHPUT)
-#define ALL	   (DNS | PING | TRANSFER | STREAM)
+#define ALL	   (NAMES | PING | TRANSFER | STREAM | SESSIONS)
 
 #define FIELD(word, type_, member, kinds_, required_)                          \
 	{                                                                      \
@@ -59,24 +62,31 @@ struct raw_measure {
 const struct kind_field probe_fields[] = {
 	FIELD("probe", YF_STRING, probe, ALL, ALL),
 	FIELD("from", YF_STRING, m.from, ALL, ALL),
-	FIELD("to", YF_STRING, m.to, ALL & ~DNS, ALL & ~DNS),
-	FIELD("query", YF_STRING, m.query, DNS, DNS),
-	WORD("type", type, dns_types, DNS),
+	FIELD("to", YF_STRING, m.to, ALL & ~NAMES, ALL & ~NAMES),
+	FIELD("query", YF_STRING, m.query, NAMES, NAMES),
+	WORD("type", type, dns_types, NAMES),
 	FIELD("server", YF_STRING, m.server, DNS, 0),
 	FIELD("native", YF_STRING, m.native, THROUGHPUT, THROUGHPUT),
 	WORD("direction", m.direction, direction_words, TRANSFER),
-	WORD("family", family, family_words, ALL & ~DNS),
+	WORD("family", family, family_words, ALL & ~NAMES),
+	RANGED("busy", YF_INT, m.busy, UNIT_NONE, 0, 5000, SESSIONS),
+	RANGED("idle", YF_INT, m.idle, UNIT_NONE, 0, 5000, SESSIONS),
+	RANGED("timeout", YF_QUANTITY, m.timeout_ns, UNIT_TIME,
+	       100.0 * NS_PER_MS, 60.0 * NS_PER_S, SESSIONS | RESOLVER),
+	RANGED("attempts", YF_INT, m.attempts, UNIT_NONE, 1, 5, RESOLVER),
+	FIELD("rotate", YF_BOOL, m.rotate, RESOLVER, 0),
 	RANGED("count", YF_INT, m.count, UNIT_NONE, 1, 100000, PING),
 	RANGED("interval", YF_QUANTITY, m.interval_ns, UNIT_TIME,
-	       10.0 * NS_PER_MS, 60.0 * NS_PER_S, PING),
+	       10.0 * NS_PER_MS, 60.0 * NS_PER_S, PING | SESSIONS),
 	RANGED("rounds", YF_INT, m.rounds, UNIT_NONE, 1, 100, THROUGHPUT),
 	RANGED("streams", YF_INT, m.streams, UNIT_NONE, 1, 64, TRANSFER),
-	RANGED("rate", YF_QUANTITY, m.rate_pps, UNIT_PPS, 1, 100000, STREAM),
+	RANGED("rate", YF_QUANTITY, m.rate_pps, UNIT_PPS, 1, 100000,
+	       STREAM | SESSIONS | RESOLVER),
 	RANGED("size", YF_QUANTITY, m.size_bytes, UNIT_SIZE, 32, 1400,
-	       PING | STREAM),
+	       PING | STREAM | SESSIONS),
 	RANGED("at", YF_QUANTITY, m.at_ns, UNIT_TIME, 0, HOUR, ALL),
 	RANGED("for", YF_QUANTITY, m.for_ns, UNIT_TIME, 100.0 * NS_PER_MS, HOUR,
-	       TRANSFER | STREAM),
+	       TRANSFER | STREAM | SESSIONS | RESOLVER),
 	{.f = {0}},
 };
 
@@ -92,6 +102,15 @@ static void set_defaults(struct raw_measure *raw)
 	m->rate_pps = 1000;
 	m->size_bytes = m->kind == PROBE_PING ? 56 : 200;
 	m->interval_ns = 200.0 * NS_PER_MS;
+	if (m->kind == PROBE_SESSIONS) {
+		m->busy = m->idle = 200;
+		m->rate_pps = 5;
+		m->size_bytes = 400;
+		m->interval_ns = 100.0 * NS_PER_MS;
+		m->timeout_ns = 5.0 * NS_PER_S;
+	}
+	if (m->kind == PROBE_RESOLVER)
+		m->rate_pps = 10;
 	if (m->kind == PROBE_THROUGHPUT)
 		m->for_ns = 3.0 * NS_PER_S;
 }
@@ -211,7 +230,7 @@ static void read_measure(struct spec_reader *r, const struct topology *t,
 			  "what comes before and after has no time line");
 	if (raw.family >= 0)
 		raw.m.family = raw.family == 0 ? 4 : 6;
-	raw.m.type = kind == PROBE_DNS ? dns_types[raw.type] : NULL;
+	raw.m.type = 1U << kind & NAMES ? dns_types[raw.type] : NULL;
 	if (raw.m.query && !name_is_dns(raw.m.query))
 		diags_add(r->d, yaml_get(p->value, "query")->pos,
 			  "`query: %s` is no name (lower-case labels, no final "

@@ -226,6 +226,8 @@ static double own_length(const struct measure_spec *m)
 		return (double)m->rounds * 2 * (m->for_ns + 0.35 * NS_PER_S);
 	case PROBE_IPERF3:
 	case PROBE_STREAM:
+	case PROBE_SESSIONS:
+	case PROBE_RESOLVER:
 		break;
 	}
 	return m->for_ns;

@@ -193,6 +193,8 @@ enum probe_kind {
 	PROBE_IPERF3,	  /* one transfer */
 	PROBE_THROUGHPUT, /* rounds of iperf3, interleaved with native */
 	PROBE_STREAM,	  /* constant-rate UDP both ways */
+	PROBE_SESSIONS,	  /* many TCP sessions at once: which survive */
+	PROBE_RESOLVER,	  /* names asked for at a rate, as a stub does */
 };
 
 enum direction { DIR_DOWN, DIR_UP };
@@ -216,6 +218,11 @@ struct measure_spec {
 	double rate_pps;    /* stream; default 1000 */
 	double size_bytes;  /* UDP or echo payload; stream 200, ping 56 */
 	double interval_ns; /* ping; default 200ms */
+	int64_t busy, idle; /* sessions; default 200 each */
+	double timeout_ns;  /* resolver: 0: as resolv.conf says; sessions: to
+			       prove themselves, default 5s */
+	int64_t attempts;   /* resolver; 0: as resolv.conf says */
+	bool rotate;	    /* resolver */
 	double at_ns;	    /* start on the timeline; default 0 */
 	double for_ns;	    /* length; 0: to the end of the timeline (10s in
 			       before and after); throughput: a round, 3s */

@@ -405,6 +405,119 @@ END_TEST
 
 static struct proc *server;
 
+/* ---- many sessions
+ * ------------------------------------------------------------
+ */
+
+static struct measure_spec sessions_of(double for_ns)
+{
+	return (struct measure_spec){.name = "tcp",
+				     .kind = PROBE_SESSIONS,
+				     .from = "dns",
+				     .to = "198.51.100.46",
+				     .busy = 20,
+				     .idle = 10,
+				     .rate_pps = 20,
+				     .size_bytes = 300,
+				     .interval_ns = 50e6,
+				     .timeout_ns = 1e9,
+				     .for_ns = for_ns};
+}
+
+static void hole(bool open)
+{
+	int link = plan_find_link(plan, "inet", "both");
+
+	ck_assert(!world_link_hole(world, link, open, open, &err));
+}
+
+static void end_hole(void *arg, struct mono due)
+{
+	(void)arg;
+	(void)due;
+	hole(false);
+}
+
+START_TEST(test_sessions)
+{
+	struct measure_spec spec = sessions_of(1e9);
+	struct measurement m = measure(&spec);
+
+	ck_assert_msg(!m.why, "%s", m.why);
+	ck_assert_double_eq(num(&m, "busy"), 20);
+	ck_assert_double_eq(num(&m, "busy-survived"), 20);
+	ck_assert_double_eq(num(&m, "idle-survived"), 10);
+	ck_assert_double_eq(num(&m, "survival"), 1);
+	ck_assert_double_lt(num(&m, "longest-stall"), 0.5e9);
+	ck_assert_double_ge(num(&m, "connects"), 15);
+	ck_assert_double_eq(num(&m, "connects-failed"), 0);
+	assert_raw(&m);
+}
+END_TEST
+
+/* A hole of half a second costs time and no session. */
+START_TEST(test_sessions_stall)
+{
+	struct measure_spec spec = sessions_of(2e9);
+	struct probe *p = start(&spec);
+	struct measurement m;
+
+	ck_assert(!loop_run_until(loop, flows, p,
+				  mono_add(clock_now(), PATIENCE_NS)));
+	hole(true);
+	loop_add_timer(loop, mono_add(clock_now(), NS_PER_S / 2), end_hole,
+		       NULL);
+	m = finish(p);
+	ck_assert_double_eq(num(&m, "survival"), 1);
+	ck_assert_double_ge(num(&m, "longest-stall"), 0.4e9);
+	ck_assert_double_ge(num(&m, "connect-slowest"), 0.4e9);
+}
+END_TEST
+
+/* A hole without an end leaves none of them, whatever the sockets believe. */
+START_TEST(test_sessions_lost)
+{
+	struct measure_spec spec = sessions_of(0.5e9);
+	struct probe *p = start(&spec);
+	struct measurement m;
+
+	ck_assert(!loop_run_until(loop, flows, p,
+				  mono_add(clock_now(), PATIENCE_NS)));
+	hole(true);
+	m = finish(p);
+	ck_assert_msg(!m.why, "%s", m.why);
+	ck_assert_double_eq(num(&m, "survival"), 0);
+	ck_assert_double_ge(num(&m, "connects-failed"), 5);
+	hole(false);
+}
+END_TEST
+
+/* Both servers of resolv.conf are silent: two rounds of 100 ms each. */
+START_TEST(test_resolver_silent)
+{
+	struct measure_spec spec = {.name = "names",
+				    .kind = PROBE_RESOLVER,
+				    .from = "home1",
+				    .query = "slash.example",
+				    .type = "AAAA",
+				    .rate_pps = 20,
+				    .timeout_ns = 100e6,
+				    .for_ns = 0.5e9};
+	int link = plan_find_link(plan, "home1", "cpe1");
+	struct measurement m;
+
+	ck_assert(!world_link_hole(world, link, true, true, &err));
+	m = measure(&spec);
+	ck_assert_msg(!m.why, "%s", m.why);
+	ck_assert_double_eq(num(&m, "queries"), 10);
+	ck_assert_double_eq(num(&m, "failed"), 10);
+	ck_assert_double_eq(num(&m, "retried"), 10);
+	ck_assert_double_ge(num(&m, "slowest"), 0.4e9);
+	ck_assert_double_lt(num(&m, "median"), 1e9);
+	ck_assert(!world_link_hole(world, link, false, false, &err));
+}
+END_TEST
+
 static bool answers(void *arg)
 {
 	unsigned int established = 0;
@@ -609,6 +722,10 @@ static int run_tests(void)
 	tcase_add_test(t, test_dns);
 	tcase_add_test(t, test_dns_retry);
 	tcase_add_test(t, test_dns_nobody);
+	tcase_add_test(t, test_sessions);
+	tcase_add_test(t, test_sessions_stall);
+	tcase_add_test(t, test_sessions_lost);
+	tcase_add_test(t, test_resolver_silent);
 	tcase_add_test(t, test_node_down);
 	tcase_add_test(t, test_capture);
 	tcase_add_test(t, test_capture_refused);

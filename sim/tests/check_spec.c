@@ -378,7 +378,7 @@ static void check_metrics(const struct metric_def *defs)
 
 START_TEST(catalogue_is_sound)
 {
-	for (int k = PROBE_DNS; k <= PROBE_STREAM; k++) {
+	for (int k = PROBE_DNS; k <= PROBE_RESOLVER; k++) {
 		check_metrics(spec_metrics((enum probe_kind)k));
 		ck_assert_str_eq(spec_probe_word((enum probe_kind)k),
 				 probe_words[k]);
@@ -633,7 +633,7 @@ START_TEST(the_manual_knows_every_word)
 	assert_words(route_words);
 	assert_words(role_words);
 	assert_words(dns_types);
-	for (int k = PROBE_DNS; k <= PROBE_STREAM; k++)
+	for (int k = PROBE_DNS; k <= PROBE_RESOLVER; k++)
 		assert_metrics(spec_metrics((enum probe_kind)k));
 	assert_metrics(spec_await_metrics);
 	assert_metrics(spec_testbed_metrics);
