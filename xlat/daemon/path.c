@@ -9,7 +9,7 @@
  * Hairpinning (RFC 6146 section 3.8, RFC 7757 section 4.2.2): a packet
  * translated to IPv4 whose destination is in pool4, or has an explicit
  * mapping, is translated back at once, as if it had come from the IPv4 side.
- * The IPv4 form exists in memory only, so it has no MTU.
+ * The IPv4 form exists in memory only, so no IPv4 MTU is asked.
  */
 #include "path.h"
 
@@ -165,7 +165,11 @@ static enum verdict run4(struct path *p, struct pkt *pkt,
 		      hairpinned ? VERDICT_HAIRPIN : VERDICT_FORWARD);
 }
 
-/* There and back. What came from IPv6 fits IPv6: no 1280 byte rule for it. */
+/*
+ * There and back. What came from IPv6 and fits IPv6 passes, whatever the MTUs
+ * of IPv4 are, and the 1280 byte rule is not for it; what does not fit is
+ * refused on the way there, while its sender is still an IPv6 host.
+ */
 static enum verdict hairpin(struct path *p, struct pkt *pkt,
 			    const struct pkt_info *info,
 			    const struct xlat_map *map)
@@ -173,11 +177,10 @@ static enum verdict hairpin(struct path *p, struct pkt *pkt,
 	struct xlat_cfg cfg = p->xlat;
 	enum verdict v;
 
-	cfg.mtu4 = UINT16_MAX;
+	cfg.mtu4 = cfg.mtu6 - 20;
 	v = xlat_64(pkt, info, map, &cfg, &p->out);
 	if (v != VERDICT_FORWARD)
 		return finish(p, pkt, v, VERDICT_HAIRPIN);
-	cfg = p->xlat;
 	cfg.lowest_mtu6 = cfg.mtu6;
 	cfg.keep_ttl = true; /* RFC 7757 section 4.2.2 */
 	return run4(p, pkt, &cfg, true);

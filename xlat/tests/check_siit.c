@@ -254,6 +254,64 @@ START_TEST(hairpin_switched_off)
 }
 END_TEST
 
+/* The sender is told in its own family, and of the IPv6 MTU. */
+START_TEST(hairpin_too_big)
+{
+	static struct bytes b;
+
+	start(CONFIG "mtu6: 1400\nmtu4: 600\n");
+	udp6(&b, A, B_BY_V4, 1400 - 48);
+	ck_assert_int_eq(push(&b), VERDICT_HAIRPIN);
+	ck_assert_uint_eq(sent_len[0], 1400);
+	udp6(&b, A, B_BY_V4, 1401 - 48);
+	ck_assert_int_eq(push(&b), VERDICT_REPLY);
+	expect_sent6(0, "64:ff9b::203.0.113.1", A, 58);
+	ck_assert_uint_eq(sent[0][40], 2);
+	ck_assert_uint_eq(ref_get16(sent[0] + 46), 1400);
+	finish();
+}
+END_TEST
+
+/* ---- small paths ----------------------------------------------------------
+ */
+
+/*
+ * RFC 7915 section 5: an IPv4 path of 905 bytes. Its router's error becomes
+ * a Packet Too Big of 1280; what the host sends then leaves without DF, so
+ * that a small link may cut it up, ours too.
+ */
+START_TEST(paths_below_1280)
+{
+	static struct bytes b, e;
+	struct in_addr a = ref_in4("192.0.2.1");
+
+	start(CONFIG "mtu4: 905\n");
+	udp4(&b, "192.0.2.1", "8.8.8.8", 1372);
+	make4(&e, 1, 8 + 28);
+	ref_put4(e.v + 12, "9.9.9.9");
+	memcpy(e.v + 16, &a, 4);
+	memcpy(e.v + 20, "\3\4\0\0\0\0\3\x89", 8); /* 905 */
+	memcpy(e.v + 28, b.v, 28);
+	ref_put16(e.v + 22, 0xffff ^ ref_sum(0, e.v + 20, 36));
+	ref_ip4_csum(e.v);
+	ck_assert_int_eq(push(&e), VERDICT_FORWARD);
+	expect_sent6(0, "64:ff9b::9.9.9.9", A, 58);
+	ck_assert_uint_eq(ref_get16(sent[0] + 46), 1280);
+	udp6(&b, A, "64:ff9b::8.8.8.8", 1280 - 48);
+	ck_assert_int_eq(push(&b), VERDICT_FRAGMENT);
+	ck_assert_uint_eq(n_sent, 2);
+	for (unsigned int i = 0; i < n_sent; i++) {
+		ck_assert_uint_le(sent_len[i], 905);
+		ck_assert_uint_eq(ref_get16(sent[i] + 6) & 0x4000, 0);
+	}
+	ck_assert_uint_eq(sent_len[0] + sent_len[1], 1280);
+	udp6(&b, A, "64:ff9b::8.8.8.8", 1281 - 48);
+	ck_assert_int_eq(push(&b), VERDICT_REPLY);
+	ck_assert_uint_eq(ref_get16(sent[0] + 46), 1280);
+	finish();
+}
+END_TEST
+
 /* ---- the hostile set ------------------------------------------------------
  */
 
@@ -544,6 +602,8 @@ int main(void)
 	tcase_add_test(tc, truncated_inner_packets);
 	tcase_add_test(tc, everything_is_counted);
 	tcase_add_test(other, hairpin_switched_off);
+	tcase_add_test(other, hairpin_too_big);
+	tcase_add_test(other, paths_below_1280);
 	tcase_add_test(other, zero_checksums_are_told);
 	tcase_add_test(other, tos_of_choice);
 	tcase_add_test(other, default_icmp_source);
