@@ -19,7 +19,7 @@ struct raw_event {
 	struct event_spec ev;
 	const char *word, *link;
 	int role, way, family; /* index of a word; -1: absent */
-	struct ynode *shape;
+	struct ynode *shape, *set;
 };
 
 #define ONE(kind) (1U << (kind))
@@ -36,11 +36,12 @@ struct raw_event {
 #define NODES                                                                  \
 	(ONE(EVENT_NODE_DOWN) | ONE(EVENT_NODE_UP) | ONE(EVENT_NODE_FREEZE) |  \
 	 ONE(EVENT_NODE_THAW))
-#define COST   ONE(EVENT_SET_COST)
-#define SHAPE  ONE(EVENT_SHAPE)
-#define ROUTE  ONE(EVENT_AWAIT_ROUTE)
-#define AWAITS (ROUTE | ONE(EVENT_AWAIT_PING))
-#define ACTS   (LINKS | ENGINES | NODES | COST | SHAPE | HOST)
+#define COST	ONE(EVENT_SET_COST)
+#define SHAPE	ONE(EVENT_SHAPE)
+#define OFFLOAD ONE(EVENT_OFFLOAD)
+#define ROUTE	ONE(EVENT_AWAIT_ROUTE)
+#define AWAITS	(ROUTE | ONE(EVENT_AWAIT_PING))
+#define ACTS	(LINKS | ENGINES | NODES | COST | SHAPE | HOST | OFFLOAD)
 
 #define FIELD(word, type_, member, kinds_, required_)                          \
 	{                                                                      \
@@ -66,8 +67,11 @@ const struct kind_field event_fields[] = {
 	FIELD("do", YF_STRING, word, ACTS, ACTS),
 	FIELD("await", YF_STRING, word, AWAITS, AWAITS),
 	FIELD("link", YF_STRING, link, LINKS | SHAPE, LINKS | SHAPE),
-	FIELD("node", YF_STRING, ev.node, ENGINES | NODES | COST | AWAITS,
-	      ENGINES | NODES | COST | AWAITS),
+	FIELD("node", YF_STRING, ev.node,
+	      ENGINES | NODES | COST | OFFLOAD | AWAITS,
+	      ENGINES | NODES | COST | OFFLOAD | AWAITS),
+	FIELD("interface", YF_STRING, ev.iface, OFFLOAD, OFFLOAD),
+	FIELD("set", YF_NODE, set, OFFLOAD, OFFLOAD),
 	{.f = {.key = "role",
 	       .type = YF_ENUM,
 	       .words = role_words,
@@ -281,6 +285,18 @@ static void check_host(struct reading *x, const struct ynode *n,
 	yaml_unknown(x->r->d, place_of(n, "host"), "host", ev->host, hosts);
 }
 
+static void check_iface(struct reading *x, const struct ynode *n,
+			const struct event_spec *ev)
+{
+	if (names_find(x->names, ev->node) < 0 ||
+	    names_linked(x->names, ev->node, ev->iface) ||
+	    names_engine_device(x->names, x->t, ev->node, ev->iface))
+		return;
+	yaml_unknown(x->r->d, place_of(n, "interface"),
+		     arena_printf(x->r->a, "interface of %s:", ev->node),
+		     ev->iface, names_neighbours(x->names, ev->node, x->r->a));
+}
+
 static void check_to(struct reading *x, const struct ynode *n,
 		     const struct event_spec *ev)
 {
@@ -357,6 +373,10 @@ static void read_event(struct reading *x, const struct ynode *n)
 		check_time(x, n, &raw.ev);
 	if (raw.ev.node && x->t)
 		check_node(x, n, &raw.ev);
+	if (raw.set)
+		offloads_read(x->r, x->t, raw.set, &raw.ev.offloads);
+	if (raw.ev.iface && raw.ev.node && x->t)
+		check_iface(x, n, &raw.ev);
 	if (raw.ev.host && x->t)
 		check_host(x, n, &raw.ev);
 	if (raw.link && x->t)

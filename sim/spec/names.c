@@ -210,3 +210,31 @@ const char *name_of_file(struct arena *a, const char *path)
 		name[n - 5] = '\0';
 	return name;
 }
+
+/* ---- devices of engines ------------------------------------------------- */
+
+static bool is_lossy(const char *attach)
+{
+	return attach && !strcmp(attach, "lossy-merge");
+}
+
+/* nat64 at a PLAT, clat at a CPE; and vm, the far end of either where a machine
+ * of its own hangs on it. */
+bool names_engine_device(const struct names *n, const struct topology *t,
+			 const char *node, const char *iface)
+{
+	enum known_kind kind = n->kinds[names_find(n, node)];
+	bool vm = !strcmp(iface, "vm");
+
+	if (kind == KNOWN_CPE && !strcmp(iface, "clat"))
+		return !t->plain4;
+	if (kind == KNOWN_PLAT && !strcmp(iface, "nat64"))
+		return true;
+	for (size_t i = 0; vm && kind == KNOWN_PLAT && i < t->n_plats; i++)
+		if (!strcmp(t->plats[i].name, node))
+			return is_lossy(t->plats[i].attach);
+	for (size_t i = 0; vm && kind == KNOWN_CPE && i < t->n_towers; i++)
+		if (is_lossy(t->towers[i].homes.attach))
+			return true;
+	return false;
+}

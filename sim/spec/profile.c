@@ -144,8 +144,8 @@ static const struct offloads *find_offloads(const struct topology *t,
 	return NULL;
 }
 
-static void read_offloads(struct spec_reader *r, const struct topology *t,
-			  const struct ynode *n, struct offloads *out)
+void offloads_read(struct spec_reader *r, const struct topology *t,
+		   const struct ynode *n, struct offloads *out)
 {
 	const struct offloads *found;
 	const char **words = NULL;
@@ -214,7 +214,7 @@ void profile_read(struct spec_reader *r, const struct topology *t,
 	if (raw.up)
 		read_direction(r, raw.up, what, "up", &out->up);
 	if (raw.offloads)
-		read_offloads(r, t, raw.offloads, &out->offloads);
+		offloads_read(r, t, raw.offloads, &out->offloads);
 	if (r->d->n == before) {
 		check_impairment(r, n->pos, what, "down", &out->down);
 		check_impairment(r, n->pos, what, "up", &out->up);

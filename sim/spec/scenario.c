@@ -78,32 +78,6 @@ struct loading {
 
 /* ---- captures ----------------------------------------------------------- */
 
-static bool is_lossy(const char *attach)
-{
-	return attach && !strcmp(attach, "lossy-merge");
-}
-
-/* Devices that come with an engine: nat64 at a PLAT, clat at a CPE; and vm, the
- * far end of either where a machine of its own hangs on it. */
-static bool is_engine_device(const struct topology *t, const struct names *n,
-			     const struct capture_spec *c)
-{
-	enum known_kind kind = n->kinds[names_find(n, c->node)];
-	bool vm = !strcmp(c->iface, "vm");
-
-	if (kind == KNOWN_CPE && !strcmp(c->iface, "clat"))
-		return !t->plain4;
-	if (kind == KNOWN_PLAT && !strcmp(c->iface, "nat64"))
-		return true;
-	for (size_t i = 0; vm && kind == KNOWN_PLAT && i < t->n_plats; i++)
-		if (!strcmp(t->plats[i].name, c->node))
-			return is_lossy(t->plats[i].attach);
-	for (size_t i = 0; vm && kind == KNOWN_CPE && i < t->n_towers; i++)
-		if (is_lossy(t->towers[i].homes.attach))
-			return true;
-	return false;
-}
-
 static void check_capture(struct loading *l, struct pos at,
 			  const struct capture_spec *c)
 {
@@ -113,7 +87,7 @@ static void check_capture(struct loading *l, struct pos at,
 	}
 	if (strcmp(c->iface, "lo") != 0 &&
 	    !names_linked(l->names, c->node, c->iface) &&
-	    !is_engine_device(l->t, l->names, c))
+	    !names_engine_device(l->names, l->t, c->node, c->iface))
 		yaml_unknown(l->r.d, at,
 			     arena_printf(l->r.a, "interface of %s:", c->node),
 			     c->iface,

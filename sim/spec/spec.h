@@ -245,6 +245,7 @@ enum event_kind {
 	EVENT_NODE_THAW,
 	EVENT_ENGINE_END,  /* told to end, as an operator would */
 	EVENT_HOST_DOWN,   /* a machine of the cluster dies */
+	EVENT_OFFLOAD,	   /* settings of one interface */
 	EVENT_FLAP,	   /* a link goes down and up again and again */
 	EVENT_AWAIT_ROUTE, /* until: a node routes a prefix via a node */
 	EVENT_AWAIT_PING,  /* until: an address answers */
@@ -271,6 +272,8 @@ struct event_spec {
 	int64_t times;		     /* flap */
 	double period_ns;	     /* flap: from one down to the next */
 	struct link_profile shape;   /* shape */
+	const char *iface;	     /* offload: of node */
+	struct offloads offloads;    /* offload: what to change */
 	const char *to;		     /* await route: pool6, pool4, default6 or
 					default4; await ping: as of a measure */
 	const char *via; /* await route: neighbour node; NULL: any */

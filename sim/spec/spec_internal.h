@@ -58,6 +58,9 @@ bool names_linked(const struct names *n, const char *a, const char *b);
 /* names_neighbours - what @node is linked to; ends with NULL. */
 const char **names_neighbours(const struct names *n, const char *node,
 			      struct arena *a);
+/* names_engine_device - does an engine bring @node a device @iface? */
+bool names_engine_device(const struct names *n, const struct topology *t,
+			 const char *node, const char *iface);
 /* name_find - one of the topology's internet names, or NULL. */
 const struct name_spec *name_find(const struct topology *t, const char *name);
 /* name_is_reserved - home1, cpe7, access, ...: names that are given. */
@@ -80,6 +83,9 @@ void profile_defaults(struct link_profile *p);
 void profile_read(struct spec_reader *r, const struct topology *t,
 		  const struct ynode *n, const char *what, bool named,
 		  struct link_profile *out);
+/* offloads_read - a map of settings, or the name of one of @t. */
+void offloads_read(struct spec_reader *r, const struct topology *t,
+		   const struct ynode *n, struct offloads *out);
 /* profiles_read - `impairments:` and `offloads:`, either may be NULL. */
 void profiles_read(struct spec_reader *r, const struct ynode *impairments,
 		   const struct ynode *offloads, struct topology *t);

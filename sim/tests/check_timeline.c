@@ -87,6 +87,15 @@ int world_link_hole(struct world *w, int link, bool down, bool up,
 	return 0;
 }
 
+int world_offload_set(struct world *w, int node, const char *iface,
+		      const struct offloads *o, struct err *e)
+{
+	(void)w;
+	(void)e;
+	note_diary("offload %d:%s gro %d; ", node, iface, (int)o->gro);
+	return 0;
+}
+
 int world_freeze(struct world *w, int node, bool stop, struct err *e)
 {
 	(void)w;
@@ -439,6 +448,12 @@ START_TEST(every_word_does_what_it_says)
 		{{.kind = EVENT_ENGINE_END, .node = "plat1"},
 		 "end 1; ",
 		 "engine-end plat1"},
+		{{.kind = EVENT_OFFLOAD,
+		  .node = "plat1",
+		  .iface = "vm",
+		  .offloads = {.gro = OFFLOAD_OFF, .tso = OFFLOAD_ON}},
+		 "offload 1:vm gro 2; ",
+		 "offload plat1:vm tso on gro off"},
 		{{.kind = EVENT_ENGINE_STOP,
 		  .node = "access",
 		  .role = "routing"},

@@ -165,6 +165,16 @@ static int run_node_freeze(struct timeline *t, const struct event_spec *ev,
 	return world_freeze(t->world, node, ev->kind == EVENT_NODE_FREEZE, e);
 }
 
+static int run_offload(struct timeline *t, const struct event_spec *ev,
+		       struct err *e)
+{
+	int node = find_node(t, ev, e);
+
+	return node < 0 ? node
+			: world_offload_set(t->world, node, ev->iface,
+					    &ev->offloads, e);
+}
+
 /* ---- machines of the cluster -----------------------------------------------
  */
 
@@ -317,6 +327,7 @@ static const struct {
 	[EVENT_NODE_THAW] = {run_node_freeze, BY_NODE},
 	[EVENT_ENGINE_END] = {run_engine_event, BY_NODE},
 	[EVENT_HOST_DOWN] = {run_host_down, BY_HOST},
+	[EVENT_OFFLOAD] = {run_offload, BY_NODE},
 	[EVENT_FLAP] = {NULL, BY_LINK}, /* played as downs and ups */
 	[EVENT_AWAIT_ROUTE] = {NULL, BY_AWAIT},
 	[EVENT_AWAIT_PING] = {NULL, BY_AWAIT},
@@ -339,6 +350,26 @@ static void link_text(const struct event_spec *ev, char *buf, size_t len)
 					      : ", up only");
 }
 
+static void offload_text(const struct event_spec *ev, char *buf, size_t len)
+{
+	const struct {
+		const char *word;
+		enum offload_state state;
+	} v[] = {{"tso", ev->offloads.tso},
+		 {"gso", ev->offloads.gso},
+		 {"gro", ev->offloads.gro},
+		 {"tx-checksum", ev->offloads.tx_checksum},
+		 {"rx-checksum", ev->offloads.rx_checksum}};
+	size_t n = (size_t)snprintf(buf, len, "%s %s:%s", event_words[ev->kind],
+				    ev->node, ev->iface);
+
+	for (size_t i = 0; i < sizeof(v) / sizeof(*v) && n < len; i++)
+		if (v[i].state != OFFLOAD_KEEP)
+			n += (size_t)snprintf(
+				buf + n, len - n, " %s %s", v[i].word,
+				v[i].state == OFFLOAD_ON ? "on" : "off");
+}
+
 static void node_text(const struct event_spec *ev, char *buf, size_t len)
 {
 	if (ev->kind == EVENT_SET_COST)
@@ -347,6 +378,8 @@ static void node_text(const struct event_spec *ev, char *buf, size_t len)
 			 ev->family == 4   ? " (IPv4)"
 			 : ev->family == 6 ? " (IPv6)"
 					   : "");
+	else if (ev->kind == EVENT_OFFLOAD)
+		offload_text(ev, buf, len);
 	else
 		snprintf(buf, len, "%s %s%s%s", event_words[ev->kind], ev->node,
 			 ev->role ? " " : "", ev->role ? ev->role : "");

@@ -275,29 +275,35 @@ static int put_wanted(struct nl_msg *m, struct offloads want,
 	return 0;
 }
 
-static int set_one(struct world *w, const struct veth_end *end,
-		   const struct offloads *o, struct err *e)
+int world_offload_set(struct world *w, int node, const char *iface,
+		      const struct offloads *o, struct err *e)
 {
-	struct node *n = &w->nodes[end->node];
+	struct node *n = &w->nodes[node];
 	struct offloads got;
 	struct features f;
 	struct nl_msg *m;
-	int ret = get_features(n, end->name, &f, e);
+	int ret = get_features(n, iface, &f, e);
 
 	if (ret)
 		return ret;
-	m = ethtool_msg(n, ETHTOOL_MSG_FEATURES_SET, end->name);
+	m = ethtool_msg(n, ETHTOOL_MSG_FEATURES_SET, iface);
 	if (m && put_wanted(m, *o, &f)) {
 		nlmsg_free(m);
 		m = NULL;
 	}
 	ret = nlm_talk(n->genl, m, NULL, NULL, e);
 	if (ret) {
-		err_prefix(e, "%s:%s: offloads", n->name, end->name);
+		err_prefix(e, "%s:%s: offloads", n->name, iface);
 		return ret;
 	}
-	ret = world_offload_get(w, end->node, end->name, &got, e);
-	return ret ? ret : compare(n, end->name, *o, got, e);
+	ret = world_offload_get(w, node, iface, &got, e);
+	return ret ? ret : compare(n, iface, *o, got, e);
+}
+
+static int set_end(struct world *w, const struct veth_end *end,
+		   const struct offloads *o, struct err *e)
+{
+	return world_offload_set(w, end->node, end->name, o, e);
 }
 
 int offload_build(struct world *w, int link, struct err *e)
@@ -309,6 +315,6 @@ int offload_build(struct world *w, int link, struct err *e)
 
 	if (nothing_asked(*o))
 		return 0;
-	ret = set_one(w, &ends[0], o, e);
-	return ret ? ret : set_one(w, &ends[n - 1], o, e);
+	ret = set_end(w, &ends[0], o, e);
+	return ret ? ret : set_end(w, &ends[n - 1], o, e);
 }

@@ -132,6 +132,10 @@ int world_freeze(struct world *w, int node, bool stop, struct err *e);
 int world_offload_get(struct world *w, int node, const char *iface,
 		      struct offloads *out, struct err *e);
 
+/* world_offload_set - change settings of node:iface; read back and compared. */
+int world_offload_set(struct world *w, int node, const char *iface,
+		      const struct offloads *o, struct err *e);
+
 struct iface_stats {
 	uint64_t rx_pkts, rx_bytes, rx_dropped, tx_pkts, tx_bytes, tx_dropped;
 };
