@@ -304,6 +304,6 @@ help:
 	@echo "fuzz-afl   the same under AFL++"
 	@echo "format     clang-format the sources            bench-engine  xlatd: ns a packet; beside TAYGA (root)"
 	@echo "install    to DESTDIR and prefix               uninstall, clean"
-	@echo "Variables: V=1 shows commands, BUILD=, CC=, CFLAGS=, DEPS=no"
+	@echo "Variables: V=1 shows commands, BUILD=, CC=, CFLAGS=, DEPS=no, FUZZ_SECONDS=, BENCH_FLAGS="
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
