@@ -9,7 +9,7 @@ if [ "$(id -u)" != 0 ]; then
 	exit 77
 fi
 
-# try NAME PLAT CLAT DNS64 SYNTHESISED
+# try NAME PLAT CLAT DNS64 SYNTHESISED [ATTACH]; with ATTACH it must collapse
 try() {
 	why=$("$xlatsim" engines --json | tr -d '\n' | sed 's/},/},\n/g' |
 		awk -v a="\"$2\"" -v b="\"$3\"" -v c="\"$4\"" '
@@ -21,7 +21,9 @@ try() {
 		skip "$1: $why"
 		return
 	fi
-	sed "s/{engine: xlatd,/{engine: $2,/; s/clat: xlatd/clat: $3/
+	rate='at-least: 5mbit'
+	[ -z "${6-}" ] || rate='at-most: 2mbit'
+	sed "s/{engine: xlatd,/{engine: $2,${6:+ attach: $6,}/; s/clat: xlatd/clat: $3/
 		s/engine: bind9/engine: $4/" "$here/data/small.yaml" \
 		>"$tmp/$1-topology.yaml"
 	cat >"$tmp/$1.yaml" <<-EOF
@@ -39,8 +41,8 @@ try() {
 	  - {that: outsider.rcode, is: REFUSED}
 	  - {that: literal.lost, at-most: 0}
 	  - {that: large.lost, at-most: 0}
-	  - {that: down.rate, at-least: 5mbit}
-	  - {that: up.rate, at-least: 5mbit}
+	  - {that: down.rate, $rate}
+	  - {that: up.rate, $rate}
 	EOF
 	check "$1" exits 0 "$xlatsim" run --quiet --out "$tmp/r" "$tmp/$1.yaml"
 }
@@ -50,6 +52,7 @@ try unbound xlatd xlatd unbound true
 try jool-plat jool xlatd bind9 true
 try jool-clat xlatd jool bind9 true
 try jool-both jool jool bind9 true
+try jool-lossy jool xlatd bind9 true lossy-merge
 try nat44 nft-nat44 nft-nat44 bind9 false
 try native native native unbound false
 check "nothing is left" nothing_left
