@@ -119,13 +119,8 @@ enum reason fit_mtu(const struct pkt *pkt, const struct pkt_ip *ip, uint32_t l3,
 	fit->gso_size = pkt->gso.gso_size;
 	if (len <= cut)
 		return REASON_OK;
-	/*
-	 * DEPARTS: a superpacket without DF whose segments fit the link is
-	 * forwarded whole, where RFC 7915 section 4 says SHOULD fragment above
-	 * the lowest IPv6 MTU: that would mean to segment in software.
-	 */
 	if (pkt->gso.type != PKT_GSO_NONE)
-		return fit_gso(pkt, ip, l3, df, limit, fit);
+		return fit_gso(pkt, ip, l3, df, df ? limit : cut, fit);
 	if (df)
 		return len <= limit ? REASON_OK : REASON_TOO_BIG;
 	fit->cut = true;

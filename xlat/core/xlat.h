@@ -103,7 +103,8 @@ void xlat_out_init(struct xlat_out *out, uint8_t *buf, uint32_t buf_bytes,
  *
  * Decrements TTL / hop limit, adjusts checksums incrementally (a wrong one
  * stays wrong), translates ICMP errors with what they quote. A superpacket is
- * forwarded whole when its segments fit the MTU.
+ * forwarded whole when its segments fit the MTU. Without DF, TCP gets segments
+ * that fit, and UDP leaves as fragments of each segment.
  *
  * Returns FORWARD, FRAGMENT, REPLY or DROP with out->reason set.
  * Context: pure.

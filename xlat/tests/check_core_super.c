@@ -173,11 +173,19 @@ START_TEST(superpacket_too_big)
 }
 END_TEST
 
-/* Without DF: TCP gets smaller segments, UDP has nowhere to go. */
+/* Without DF: TCP gets smaller segments, of at most the lowest IPv6 MTU. */
 START_TEST(superpacket_without_df)
 {
 	struct room r;
 
+	make_super(&r, 46, 6, 1460);
+	ref_put16(r.pkt.data + 6, 0);
+	ref_ip4_csum(r.pkt.data);
+	run(&r, 46);
+	ck_assert_uint_eq(r.pkt.gso.gso_size, 1280 - 60);
+	room_fini(&r);
+	/* the lowest MTU is known to be greater: that of the link counts */
+	cfg.lowest_mtu6 = 9000;
 	make_super(&r, 46, 6, 1460);
 	ref_put16(r.pkt.data + 6, 0);
 	ref_ip4_csum(r.pkt.data);
@@ -236,7 +244,8 @@ START_TEST(udp_superpacket_in_fragments)
 
 	for (int round = 0; round < 20; round++) {
 		cfg.mtu4 = pick(500, 1000);
-		make_super(&r, dir, 17, dir == 46 ? 1472 : pick(1000, 1200));
+		make_super(&r, dir, 17,
+			   dir == 46 ? pick(1250, 1472) : pick(1000, 1200));
 		if (dir == 46)
 			ref_put16(r.pkt.data + 6, 0);
 		if (dir == 46)
