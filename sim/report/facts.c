@@ -2,6 +2,7 @@
 /* What was run, on what: the part of the page that makes a run repeatable. */
 #include "report_internal.h"
 
+#include <jansson.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -202,6 +203,69 @@ static void put_engines(FILE *f, const struct result *r)
 	fputs("</tbody></table></div>\n", f);
 }
 
+/* Numbers that are not zero, those inside objects by dotted names. */
+static size_t put_counted(FILE *f, const char *prefix, json_t *o, size_t n)
+{
+	const char *key;
+	char name[128];
+	json_t *v;
+
+	json_object_foreach(o, key, v)
+	{
+		snprintf(name, sizeof(name), "%s%s", prefix, key);
+		if (json_is_object(v)) {
+			size_t len = strlen(name);
+
+			snprintf(name + len, sizeof(name) - len, ".");
+			n = put_counted(f, name, v, n);
+		} else if (json_is_number(v) && json_number_value(v) != 0) {
+			fputs(n++ ? ", " : "", f);
+			text_markup(f, name);
+			fprintf(f, " %.15g", json_number_value(v));
+		}
+	}
+	return n;
+}
+
+/* What was dropped, and why, is said by who dropped it. */
+static void put_counters(FILE *f, const struct result *r)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < r->n_engines; i++) {
+		const struct engine_fact *x = &r->engines[i];
+		json_t *o = x->counters_json && strcmp(x->role, "relay") != 0
+				    ? json_loads(x->counters_json, 0, NULL)
+				    : NULL;
+
+		if (!json_is_object(o)) {
+			json_decref(o);
+			continue;
+		}
+		if (!any)
+			fputs("<details><summary>What the engines counted"
+			      "</summary><div class=\"scroll\"><table><caption>"
+			      "All that is not zero, at the "
+			      "end</caption><thead>"
+			      "<tr><th scope=\"col\">Engine</th>"
+			      "<th scope=\"col\">Counters</th></tr></thead>"
+			      "<tbody>\n",
+			      f);
+		any = true;
+		fputs("<tr><th scope=\"row\">", f);
+		text_markup(f, x->node);
+		fputs(" ", f);
+		text_markup(f, x->name);
+		fputs("</th><td>", f);
+		if (!put_counted(f, "", o, 0))
+			fputs("nothing", f);
+		fputs("</td></tr>\n", f);
+		json_decref(o);
+	}
+	if (any)
+		fputs("</tbody></table></div></details>\n", f);
+}
+
 /* Offloads as read back: the switches that make or break a translator. */
 static void put_links(FILE *f, const struct result *r)
 {
@@ -252,6 +316,7 @@ void html_facts(FILE *out, const struct result *r)
 		put_topology(out, r->scenario->topology);
 	fputs("</div>\n", out);
 	put_engines(out, r);
+	put_counters(out, r);
 	put_links(out, r);
 	put_files(out, r);
 	fputs("</section>\n", out);

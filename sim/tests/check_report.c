@@ -627,6 +627,31 @@ START_TEST(test_html)
 }
 END_TEST
 
+/* Whatever an engine counted that is not zero, whatever it is called. */
+START_TEST(test_html_counters)
+{
+	struct engine_fact one = {.node = "plat1",
+				  .role = "plat",
+				  .name = "jool",
+				  .version = "1",
+				  .counters_json =
+					  "{\"DROPS\": 7, \"NONE\": 0, "
+					  "\"nat\": {\"full<\": 2.5}, "
+					  "\"list\": [1]}"};
+	struct result saved = result;
+	char *text;
+
+	result.engines = &one;
+	result.n_engines = 1;
+	text = file_of(write_html);
+	result = saved;
+	assert_balanced(text);
+	ck_assert_ptr_nonnull(strstr(text, "DROPS 7, nat.full&lt; 2.5<"));
+	ck_assert_ptr_null(strstr(text, "NONE"));
+	free(text);
+}
+END_TEST
+
 START_TEST(test_html_empty)
 {
 	char *text;
@@ -855,6 +880,7 @@ int main(void)
 	tcase_add_test(t, test_table_color);
 	tcase_add_loop_test(t, test_table_last_line, 0, 4);
 	tcase_add_test(t, test_html);
+	tcase_add_test(t, test_html_counters);
 	tcase_add_test(t, test_html_empty);
 	tcase_add_test(t, test_html_links);
 	tcase_add_test(t, test_svg_keeps_dips);
