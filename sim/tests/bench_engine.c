@@ -17,7 +17,6 @@
  * work that runs in somebody else's time is not in it.
  */
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
@@ -29,8 +28,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,6 +42,7 @@
 #include "../../xlat/base/log.h"
 #include "../score/score.h"
 #include "../world/world.h"
+#include "bench_cpu.h"
 #include "bench_world.h"
 
 enum way { PLAIN, XLATD, TAYGA, N_WAYS };
@@ -72,11 +75,23 @@ static int rounds = 5, seconds = 2;
 static bool offloads = true, want_tayga = true;
 static char dir[] = "/tmp/bench-engine-XXXXXX";
 static char run_id[5];
+static pid_t blaster;
+
+static void stop_blaster(int *status)
+{
+	if (blaster <= 0)
+		return;
+	kill(blaster, SIGKILL);
+	waitpid(blaster, status, 0);
+	blaster = 0;
+}
 
 static void clean_up(void)
 {
 	struct err e;
+	int status;
 
+	stop_blaster(&status);
 	world_teardown(world);
 	if (run_id[0])
 		world_drop_run_id(run_id);
@@ -97,6 +112,28 @@ static void die(const char *what, const struct err *e)
 /* ---- the world -------------------------------------------------------------
  */
 
+/* Every wait ends, and its caller cleans up. */
+static void on_signal(void *arg, uint32_t events)
+{
+	(void)arg;
+	(void)events;
+	loop_stop(loop);
+}
+
+static void catch_signals(void)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0 || !loop_add_fd(loop, fd, EPOLLIN, on_signal, NULL))
+		die("signals", NULL);
+}
+
 static void build_world(void)
 {
 	struct world_opts o = {.run_id = run_id, .dir = dir, .seed = 1};
@@ -105,6 +142,7 @@ static void build_world(void)
 	arena = arena_new();
 	loop = loop_new();
 	o.loop = loop;
+	catch_signals();
 	if (!mkdtemp(dir) || world_new_run_id(run_id))
 		die("cannot make room for a run", NULL);
 	if (world_build(make_plan(arena, offloads), &o, &world, &e))
@@ -225,48 +263,6 @@ static bool start_tayga(void)
 /* ---- CPU -------------------------------------------------------------------
  */
 
-/* Nanoseconds on a core of one process, from schedstat. */
-static int64_t schedstat_ns(const char *pid)
-{
-	char path[64];
-	long long ns = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%.16s/schedstat", pid);
-	f = fopen(path, "r");
-	if (f && fscanf(f, "%lld", &ns) != 1)
-		ns = 0;
-	if (f)
-		fclose(f);
-	return ns;
-}
-
-/* The kernel's softirq threads. */
-static int64_t softirq_ns(void)
-{
-	DIR *d = opendir("/proc");
-	struct dirent *de;
-	int64_t sum = 0;
-
-	while (d && (de = readdir(d))) {
-		char path[64], comm[32] = "";
-		FILE *f;
-
-		if (de->d_name[0] < '1' || de->d_name[0] > '9')
-			continue;
-		snprintf(path, sizeof(path), "/proc/%.16s/comm", de->d_name);
-		f = fopen(path, "r");
-		if (f && fgets(comm, sizeof(comm), f) &&
-		    !strncmp(comm, "ksoftirqd", 9))
-			sum += schedstat_ns(de->d_name);
-		if (f)
-			fclose(f);
-	}
-	if (d)
-		closedir(d);
-	return sum;
-}
-
 static int64_t standing_ns(enum way way)
 {
 	return proc_cpu_ns(server) + softirq_ns() +
@@ -314,7 +310,7 @@ static struct sample run_tcp(enum way way, int streams)
 		 world_node_dir(world, CLIENT));
 	client = spawn(CLIENT, "iperf3.log", argv, "iperf3.json");
 	if (proc_wait(client, mono_add(clock_now(), (seconds + 20) * NS_PER_S)))
-		die("iperf3 does not end", NULL);
+		die("iperf3 did not end by itself", NULL);
 	cpu = standing_ns(way) - cpu + proc_cpu_ns(client);
 	proc_free(client);
 	s.rate = bits_received(out, &bytes);
@@ -357,6 +353,7 @@ static _Noreturn void blast(int fd)
 	struct mmsghdr m[UDP_BATCH];
 	cpu_set_t one;
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	CPU_ZERO(&one);
 	CPU_SET(0, &one);
 	sched_setaffinity(0, sizeof(one), &one);
@@ -391,13 +388,12 @@ static struct sample run_udp(enum way way)
 	int64_t start, until;
 	uint64_t first;
 	struct sample s;
-	pid_t pid;
-	int status;
+	int status = 0;
 
 	if (world_enter(world, CLIENT, open_udp, &tx, &e))
 		die("UDP socket", &e);
-	pid = fork();
-	if (!pid)
+	blaster = fork();
+	if (!blaster)
 		blast(tx.fd);
 	close(tx.fd);
 	until = clock_now().ns + 300 * NS_PER_MS; /* neighbours, warm caches */
@@ -405,13 +401,13 @@ static struct sample run_udp(enum way way)
 	first = server_packets();
 	start = clock_now().ns;
 	until = start + seconds * NS_PER_S;
-	loop_run_until(loop, is_over, &until,
-		       mono_add(clock_now(), (seconds + 5) * NS_PER_S));
+	if (loop_run_until(loop, is_over, &until,
+			   mono_add(clock_now(), (seconds + 5) * NS_PER_S)))
+		die("measuring", NULL);
 	s.rate = (double)(server_packets() - first) /
 		 ((double)(clock_now().ns - start) / 1e9);
 	s.cpu_per_gb = NAN;
-	kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
+	stop_blaster(&status);
 	if (!WIFSIGNALED(status))
 		die("the UDP sender gave up", NULL);
 	return s;
