@@ -269,6 +269,12 @@ START_TEST(test_black_hole)
 	char *text;
 
 	ck_assert(fixture_reaches(&f, LEFT, MID, "192.0.2.2", 5000));
+	ck_assert(fixture_reaches(&f, MID, LEFT, "192.0.2.1", 5000));
+	/* a hole takes neighbour discovery too: what is known stays known */
+	free(OUTPUT(&f, LEFT, "ip", "neigh", "change", "192.0.2.2", "dev",
+		    "mid", "nud", "permanent"));
+	free(OUTPUT(&f, MID, "ip", "neigh", "change", "192.0.2.1", "dev",
+		    "left", "nud", "permanent"));
 	hole(LEFT_MID, true, true);
 	text = OUTPUT(&f, LEFT, "ip", "-o", "link", "show", "mid");
 	assert_has(text, "LOWER_UP");
@@ -279,9 +285,14 @@ START_TEST(test_black_hole)
 	ck_assert_uint_gt(tx_pkts(LEFT, "mid"), sent);
 	/* only down: towards left, the end that is nearer to the homes */
 	hole(LEFT_MID, true, false);
+	ck_assert(fixture_reaches(&f, LEFT, MID, "192.0.2.2", 5000));
 	sent = tx_pkts(MID, "left");
+	ck_assert(!fixture_reaches(&f, MID, LEFT, "192.0.2.1", 50));
+	ck_assert_uint_gt(tx_pkts(MID, "left"), sent);
+	/* and only up */
+	hole(LEFT_MID, false, true);
 	ck_assert(!fixture_reaches(&f, LEFT, MID, "192.0.2.2", 50));
-	ck_assert_uint_gt(tx_pkts(MID, "left"), sent); /* it answered */
+	ck_assert(fixture_reaches(&f, MID, LEFT, "192.0.2.1", 5000));
 	hole(LEFT_MID, false, false);
 	ck_assert(fixture_reaches(&f, LEFT, MID, "192.0.2.2", 5000));
 	ck_assert(fixture_reaches(&f, LEFT, MID, "2001:db8:1::2", 5000));
