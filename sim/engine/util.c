@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -276,6 +277,12 @@ json_t *engine_ask(struct engine *en, const char *path, const char *line,
 		   struct err *e)
 {
 	int fd = en->n_procs ? engine_connect(en->procs[0], path) : -ESRCH;
+	char end[] = {'\n'};
+	struct iovec whole[] = {
+		{.iov_base = (void *)(uintptr_t)line, .iov_len = strlen(line)},
+		{.iov_base = end, .iov_len = sizeof(end)},
+	};
+	struct msghdr question = {.msg_iov = whole, .msg_iovlen = 2};
 	json_t *answer = NULL;
 	json_error_t je;
 	char *text;
@@ -285,11 +292,8 @@ json_t *engine_ask(struct engine *en, const char *path, const char *line,
 			engine_node(en)->name, path, strerror(-fd));
 		return NULL;
 	}
-	if (send(fd, line, strlen(line), MSG_NOSIGNAL) < 0 ||
-	    send(fd, "\n", 1, MSG_NOSIGNAL) < 0)
-		text = NULL;
-	else
-		text = read_line(fd);
+	/* at once: a server that closes with bytes unread resets the answer */
+	text = sendmsg(fd, &question, MSG_NOSIGNAL) < 0 ? NULL : read_line(fd);
 	close(fd);
 	if (text)
 		answer = json_loads(text, 0, &je);
