@@ -31,6 +31,7 @@
 #include "probe_internal.h"
 
 #define OPEN_PATIENCE_NS (10 * NS_PER_S)
+#define REFUSED_AGAIN_NS (50 * NS_PER_MS)
 #define BIN_NS		 (100 * NS_PER_MS)
 #define OPENING_AT_ONCE	 64
 #define MAX_SESSIONS	 20000
@@ -248,11 +249,26 @@ static size_t count(const struct sessions *s, enum state state)
 	return n;
 }
 
+/* Before anything is measured: the server may just be starting. */
+static size_t open_refused_again(struct sessions *s, size_t n, size_t busy)
+{
+	size_t refused = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (s->v[i].state != LOST || s->v[i].error != ECONNREFUSED)
+			continue;
+		refused++;
+		if (clock_now().ns - s->v[i].began_ns >= REFUSED_AGAIN_NS)
+			begin(s, i, i < busy ? BUSY : IDLE);
+	}
+	return refused;
+}
+
 /* Some at a time: a burst of hundreds of handshakes is no subscriber. */
 static int open_all(struct sessions *s, size_t busy)
 {
 	int64_t give_up_ns = clock_now().ns + OPEN_PATIENCE_NS;
-	size_t next = 0;
+	size_t next = 0, refused;
 
 	while (count(s, OPEN) < s->n_kept) {
 		while (next < s->n_kept &&
@@ -260,9 +276,10 @@ static int open_all(struct sessions *s, size_t busy)
 			begin(s, next, next < busy ? BUSY : IDLE);
 			next++;
 		}
-		if (count(s, LOST) || clock_now().ns > give_up_ns) {
+		refused = open_refused_again(s, next, busy);
+		if (count(s, LOST) > refused || clock_now().ns > give_up_ns) {
 			fprintf(stderr,
-				"sessions: %zu of %zu opened, %zu refused\n",
+				"sessions: %zu of %zu opened, %zu failed\n",
 				count(s, OPEN), s->n_kept, count(s, LOST));
 			return -1;
 		}
