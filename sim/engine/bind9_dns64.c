@@ -11,8 +11,8 @@
 #include "../../xlat/base/file.h"
 #include "engine_internal.h"
 
-static int write_hints(const struct engine *en, const struct plan_node *dns,
-		       struct err *e)
+int bind9_put_hints(const struct engine *en, const char *name,
+		    const struct plan_node *dns, struct err *e)
 {
 	char *text = NULL, a4[ADDR_TEXT_LEN], a6[ADDR_TEXT_LEN];
 	size_t len = 0;
@@ -24,7 +24,7 @@ static int write_hints(const struct engine *en, const struct plan_node *dns,
 			" 3600000 A %s\n" BIND9_NS " 3600000 AAAA %s\n",
 			in4_format(dns->host4, a4),
 			in6_format(&dns->host6, a6));
-	return engine_put(en, "root.hints", f, &text, &len, e);
+	return engine_put(en, name, f, &text, &len, e);
 }
 
 static void put_options(FILE *f, const struct engine *en, bool validate)
@@ -75,7 +75,7 @@ int bind9_dns64_configure(struct engine *en, struct err *e)
 	anchor = file_read(path, &len, e);
 	if (!anchor)
 		return -EIO;
-	ret = write_hints(en, &p->nodes[dns], e);
+	ret = bind9_put_hints(en, "root.hints", &p->nodes[dns], e);
 	f = ret ? NULL : open_memstream(&text, &len);
 	if (f) {
 		fprintf(f,

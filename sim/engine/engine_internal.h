@@ -151,6 +151,9 @@ int ask_echo(struct world *w, const int *nodes, size_t n,
 
 int bind9_auth_configure(struct engine *en, struct err *e);
 int bind9_dns64_configure(struct engine *en, struct err *e);
+/* bind9_put_hints - where @dns, the root's server, is found: file @name. */
+int bind9_put_hints(const struct engine *en, const char *name,
+		    const struct plan_node *dns, struct err *e);
 /* BIND9_ANCHOR: written by the name server's node, read by the resolvers. */
 #define BIND9_ANCHOR "zones/anchor"
 #define BIND9_NS     "a.root-servers.net."

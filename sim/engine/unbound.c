@@ -41,22 +41,6 @@ static int unbound_available(char *version, size_t len, struct err *why)
 /* ---- configuration ---------------------------------------------------------
  */
 
-static int put_hints(const struct engine *en, const struct plan_node *dns,
-		     struct err *e)
-{
-	char *text = NULL, a4[ADDR_TEXT_LEN], a6[ADDR_TEXT_LEN];
-	size_t len = 0;
-	FILE *f = open_memstream(&text, &len);
-
-	if (f)
-		fprintf(f,
-			". 3600000 NS " BIND9_NS "\n" BIND9_NS
-			" 3600000 A %s\n" BIND9_NS " 3600000 AAAA %s\n",
-			in4_format(dns->host4, a4),
-			in6_format(&dns->host6, a6));
-	return engine_put(en, "unbound.hints", f, &text, &len, e);
-}
-
 /*
  * The root's key as BIND has it; nothing where the zones are not signed:
  *	trust-anchors { . static-ds 2192 13 2 "57FE..."; };
@@ -124,7 +108,7 @@ static int unbound_configure(struct engine *en, struct err *e)
 	anchor = file_read(path, &len, e);
 	if (!anchor)
 		return -EIO;
-	ret = put_hints(en, &p->nodes[dns], e);
+	ret = bind9_put_hints(en, "unbound.hints", &p->nodes[dns], e);
 	f = open_memstream(&text, &len);
 	if (f) {
 		put_server(f, en);

@@ -274,13 +274,18 @@ probe_spawn(struct probe *p, int node, const char *const *argv, const char *tag,
 	return c;
 }
 
-json_t *probe_read_json(struct probe *p, const struct probe_child *c)
+json_t *probe_take_result(struct probe *p, const struct probe_child *c,
+			  struct measurement *m)
 {
 	json_error_t why;
-	json_t *j = json_load_file(c->out, 0, &why);
+	json_t *j;
 
+	m->raw_file = probe_raw_file(p, c->out);
+	if (p->why)
+		return NULL;
+	j = json_load_file(c->out, 0, &why);
 	if (!j)
-		probe_break(p, "%s: %s", probe_raw_file(p, c->out), why.text);
+		probe_break(p, "%s: %s", m->raw_file, why.text);
 	return j;
 }
 

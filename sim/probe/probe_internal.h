@@ -87,8 +87,12 @@ void probe_release(struct probe_child *c);
 void probe_break(struct probe *p, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* probe_read_json - a child's output, new reference; NULL: probe_break'ed */
-json_t *probe_read_json(struct probe *p, const struct probe_child *c);
+/*
+ * probe_take_result - what @c printed, as a new reference; it becomes @m's raw
+ * file. NULL: the probe is over, and p->why tells why.
+ */
+json_t *probe_take_result(struct probe *p, const struct probe_child *c,
+			  struct measurement *m);
 
 /* probe_raw_file - a path of this result, relative to its directory */
 const char *probe_raw_file(const struct probe *p, const char *path);

@@ -110,10 +110,7 @@ static void finish(struct probe *p, struct measurement *m)
 
 	if (!p->n_children)
 		return;
-	m->raw_file = probe_raw_file(p, p->children[0].out);
-	if (p->why)
-		return;
-	j = probe_read_json(p, &p->children[0]);
+	j = probe_take_result(p, &p->children[0], m);
 	if (j)
 		read_result(p, m, j);
 	json_decref(j);

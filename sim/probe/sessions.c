@@ -231,10 +231,7 @@ static void finish(struct probe *p, struct measurement *m)
 	flow_close(p, &s->flow);
 	if (!s->client)
 		return;
-	m->raw_file = probe_raw_file(p, s->client->out);
-	if (p->why)
-		return;
-	j = probe_read_json(p, s->client);
+	j = probe_take_result(p, s->client, m);
 	if (j)
 		read_result(p, m, j);
 	json_decref(j);
