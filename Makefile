@@ -28,9 +28,10 @@ PURE_CFLAGS := -Wconversion
 base_SRCS := addr arena clock diag err file log loop rng units yaml yaml_read
 core_SRCS := addrmap csum eam frag gso header icmp icmp_map icmp_xlat lpm \
 	parse ratelimit reason rfc6052 xlat xlat46 xlat64
-nat64_SRCS := nat64 table pool4 inspect frag
+nat64_SRCS := nat64 table pool4 inspect frag standby sync
 io_SRCS := io tun memory vnet
-daemon_SRCS := path plat config config_lists setup server control answers ctl
+daemon_SRCS := path plat config config_lists config_sync sync setup server \
+	control answers ctl
 spec_SRCS := catalogue names kinds profile topology topology_check measure \
 	events expect scenario
 plan_SRCS := addrplan links nodes plan print routes steps
@@ -58,7 +59,7 @@ XLATD_LIBS := daemon nat64 io core base
 XLATSIM_LIBS := cmd timeline probe engine relay report score world plan spec base
 
 base_LDLIBS := -lyaml
-daemon_LDLIBS := -ljansson
+daemon_LDLIBS := -ljansson -lcrypto
 world_LDLIBS := -lnl-route-3 -lnl-genl-3 -lnl-3
 engine_LDLIBS := -ljansson -lnl-3
 relay_LDLIBS := -ljansson -lm

@@ -95,3 +95,7 @@ check_xlatd_ns_LIBS := daemon nat64 io core base
 
 NS_TESTS += check_jool
 check_jool_LIBS := engine relay world plan spec base
+
+XLAT_TESTS += check_sync
+check_sync_LIBS := nat64 core base
+TEST_SCRIPTS += xlat/tests/standby.sh

@@ -188,6 +188,34 @@ static json_t *list_sessions(struct server *s, uint32_t cursor)
 	return page_json(list, cursor);
 }
 
+static json_t *sync_json(const struct sync *y)
+{
+	static const char *const imports[NAT64_N_IMPORTS] = {
+		"added", "updated", "kept", "conflicts", "refused", "full"};
+	struct sync_stats st;
+	json_t *o = json_object();
+
+	sync_get_stats(y, &st);
+	json_object_set_new(o, "connected", json_boolean(st.connected));
+	json_object_set_new(o, "silent_ms",
+			    st.silent_ms < 0 ? json_null()
+					     : json_integer(st.silent_ms));
+	put(o, "sent", st.sent);
+	put(o, "received", st.received);
+	put(o, "sessions_sent", st.sessions_sent);
+	for (unsigned int i = 0; i < NAT64_N_IMPORTS; i++)
+		put(o, imports[i], st.imports[i]);
+	put(o, "lost", st.lost);
+	put(o, "duplicates", st.duplicates);
+	put(o, "strangers", st.strangers);
+	put(o, "bad_seals", st.bad_seals);
+	put(o, "malformed", st.malformed);
+	put(o, "held_back", st.held_back);
+	put(o, "send_errors", st.send_errors);
+	put(o, "full_passes", st.full_passes);
+	return o;
+}
+
 static json_t *refusal(const char *text)
 {
 	return json_pack("{s:s}", "error", text);
@@ -229,6 +257,9 @@ static json_t *answer(struct server *s, const char *request)
 
 	if (!strcmp(request, "stats"))
 		return stats(s);
+	if (!strcmp(request, "sync"))
+		return s->sync ? sync_json(s->sync)
+			       : refusal("no `sync` is configured");
 	if (!strcmp(request, "reload"))
 		return reload(s);
 	if (takes_cursor(request, "bib", &cursor))
@@ -239,7 +270,7 @@ static json_t *answer(struct server *s, const char *request)
 			       ? list_sessions(s, cursor)
 			       : refusal("only a plat has sessions");
 	return refusal("unknown request; expected stats, bib [CURSOR], "
-		       "sessions [CURSOR] or reload");
+		       "sessions [CURSOR], sync or reload");
 }
 
 char *answer_request(struct server *s, const char *request)

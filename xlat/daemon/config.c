@@ -115,6 +115,7 @@ static const struct yfield plat_fields[] = {
 	 .required = true},
 	{.key = "static", .type = YF_NODE, .offset = RAW(statics)},
 	{.key = "timers", .type = YF_NODE, .offset = RAW(timers)},
+	{.key = "sync", .type = YF_NODE, .offset = RAW(sync)},
 	{.key = "filtering",
 	 .type = YF_ENUM,
 	 .offset = RAW(filtering),
@@ -293,6 +294,8 @@ static void read_nodes(struct reader *r)
 		config_read_statics(r, w->statics);
 	if (w->timers)
 		read_timers(r, w->timers);
+	if (w->sync)
+		config_read_sync(r, w->sync);
 	read_self(r);
 	read_hairpin(r);
 	if (r->c->role == ROLE_SIIT && !w->pref64 && !w->eam)
@@ -380,6 +383,14 @@ static bool same_statics(const struct config *a, const struct config *b)
 	return true;
 }
 
+static bool same_sync(const struct config *a, const struct config *b)
+{
+	return same_text(a->sync_key, b->sync_key) &&
+	       !memcmp(&a->sync_listen, &b->sync_listen,
+		       sizeof(a->sync_listen)) &&
+	       !memcmp(&a->sync_peer, &b->sync_peer, sizeof(a->sync_peer));
+}
+
 bool config_same_shape(const struct config *now, const struct config *next,
 		       const char **what)
 {
@@ -397,6 +408,7 @@ bool config_same_shape(const struct config *now, const struct config *next,
 			? "pool6"
 		: !same_pool4(now, next)		      ? "pool4"
 		: !same_statics(now, next)		      ? "static"
+		: !same_sync(now, next)			      ? "sync"
 		: now->sessions != next->sessions	      ? "sessions"
 		: now->addr_dependent != next->addr_dependent ? "filtering"
 		: now->subscriber_len != next->subscriber_len

@@ -45,6 +45,9 @@ struct config {
 	struct in_addr self4;
 	struct in6_addr self6;
 	double icmp_rate_pps;
+	/* plat: sync; sync_key is NULL without it */
+	struct sockaddr_in6 sync_listen, sync_peer;
+	const char *sync_key; /* path */
 	/* the rest */
 	const char *control; /* socket path, or NULL */
 	bool has_seed;

@@ -8,7 +8,7 @@
 
 /* As the file has it; what needs a second look is still a node. */
 struct raw {
-	struct ynode *tun, *clat, *eam, *pool4, *statics, *timers;
+	struct ynode *tun, *clat, *eam, *pool4, *statics, *timers, *sync;
 	struct ynode *pref64, *pool6;
 	struct addr self4, self6;
 	int filtering, udp_zero, hairpin;
@@ -31,5 +31,10 @@ void config_read_clat(struct reader *r, const struct ynode *n);
 void config_read_eams(struct reader *r, const struct ynode *n);
 void config_read_pool4(struct reader *r, const struct ynode *n);
 void config_read_statics(struct reader *r, const struct ynode *n);
+
+/* ---- config_sync.c --------------------------------------------------------
+ */
+
+void config_read_sync(struct reader *r, const struct ynode *n);
 
 #endif

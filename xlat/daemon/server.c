@@ -211,6 +211,11 @@ static int start(struct server *s, int signals, struct err *e)
 		return err_set(e, errno, "event loop: %s", strerror(errno));
 	if (s->setup.path.nat64)
 		on_sweep(s, s->started);
+	if (c->sync_key) {
+		s->sync = sync_open(s, e);
+		if (!s->sync)
+			return -1;
+	}
 	if (c->control) {
 		s->control = control_open(s, c->control, e);
 		if (!s->control)
@@ -222,6 +227,7 @@ static int start(struct server *s, int signals, struct err *e)
 static void stop(struct server *s)
 {
 	control_close(s->control);
+	sync_close(s->sync);
 	loop_free(s->loop);
 	io_close(s->io);
 	setup_fini(&s->setup);

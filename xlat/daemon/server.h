@@ -9,6 +9,7 @@
 #include "setup.h"
 
 struct control;
+struct sync;
 
 struct server {
 	const char *config_path;
@@ -18,6 +19,7 @@ struct server {
 	struct io *io;
 	struct loop *loop;
 	struct control *control;
+	struct sync *sync; /* NULL: no standby */
 	struct mono started;
 	struct ratelimit events; /* messages about packets */
 	uint64_t reads, batches; /* packets read; times woken for them */
@@ -45,7 +47,7 @@ int server_reload(struct server *s, char *text, size_t len);
  * control_open - answer on a Unix socket at @path: one request, a line; one
  * answer, JSON and a newline; then it is closed.
  *
- *	stats | bib [CURSOR] | sessions [CURSOR] | reload
+ *	stats | bib [CURSOR] | sessions [CURSOR] | sync | reload
  *
  * A stale socket file is replaced, a live one is not. NULL with @e set.
  */
@@ -63,5 +65,28 @@ char *answer_request(struct server *s, const char *request);
 
 /* ctl_run - `xlatd ctl SOCKET REQUEST`; the exit status. */
 int ctl_run(const char *path, const char *request);
+
+/* ---- sync.c ---------------------------------------------------------------
+ */
+
+/*
+ * sync_open - exchange sessions with the peer of s->config from now on.
+ * NULL with @e set: socket, key file (32 to 4096 bytes) or memory.
+ */
+struct sync *sync_open(struct server *s, struct err *e);
+void sync_close(struct sync *y);
+
+struct sync_stats {
+	bool connected;		 /* heard the peer in the last seconds */
+	uint64_t sent, received; /* datagrams */
+	uint64_t sessions_sent;	 /* records */
+	uint64_t imports[NAT64_N_IMPORTS];    /* records */
+	uint64_t lost, duplicates, strangers; /* datagrams received */
+	uint64_t bad_seals, malformed;	      /* same */
+	uint64_t held_back, send_errors;      /* records; datagrams */
+	uint64_t full_passes;		      /* whole tables sent */
+	int64_t silent_ms;		      /* since the peer; -1: never */
+};
+void sync_get_stats(const struct sync *y, struct sync_stats *out);
 
 #endif

@@ -60,8 +60,8 @@ size_t nat64_list_bibs(const struct nat64 *n, uint32_t *cursor, uint32_t scan,
 	return found;
 }
 
-static void describe_session(const struct nat64 *n, const struct session *s,
-			     struct mono now, struct nat64_session_info *out)
+void session_describe(const struct nat64 *n, const struct session *s,
+		      struct mono now, struct nat64_session_info *out)
 {
 	source_of(&n->bibs[s->bib], &out->flow);
 	out->flow.dst6 = s->dst6;
@@ -81,7 +81,7 @@ size_t nat64_list_sessions(const struct nat64 *n, uint32_t *cursor,
 		const struct session *s = &n->sessions[(*cursor)++];
 
 		if ((s->flags & ENTRY_USED) && s->deadline_ns > now.ns)
-			describe_session(n, s, now, &out[found++]);
+			session_describe(n, s, now, &out[found++]);
 	}
 	if (*cursor >= n->free_sessions.fresh)
 		*cursor = UINT32_MAX;

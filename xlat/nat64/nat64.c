@@ -235,10 +235,23 @@ static void tcp_step(struct nat64 *n, uint32_t i, bool from6, uint8_t flags,
 /* ---- what TCP, UDP and ICMP share -----------------------------------------
  */
 
+static void tell(const struct nat64 *n, uint32_t s, struct mono now)
+{
+	struct nat64_session_info info;
+
+	if (!n->watch)
+		return;
+	session_describe(n, &n->sessions[s], now, &info);
+	n->watch(n->watch_arg, &info);
+}
+
 static void session_touch(struct nat64 *n, uint32_t s,
 			  const struct nat64_flow *f, bool from6,
 			  struct mono now)
 {
+	uint8_t before = n->sessions[s].state;
+
+	n->sessions[s].flags &= (uint8_t)~ENTRY_REMOTE;
 	switch (f->proto) {
 	case NAT64_TCP:
 		tcp_step(n, s, from6, f->tcp_flags, now);
@@ -252,6 +265,8 @@ static void session_touch(struct nat64 *n, uint32_t s,
 	case NAT64_N_PROTOS:
 		break;
 	}
+	if (n->sessions[s].state != before)
+		tell(n, s, now);
 }
 
 static int64_t first_deadline(const struct nat64 *n, enum nat64_proto proto,
@@ -367,8 +382,9 @@ enum reason nat64_out(struct nat64 *n, struct nat64_flow *f, struct mono now)
 			if (why)
 				return why;
 		}
-		session_add(n, b, f, first_state(f->proto, true),
-			    first_deadline(n, f->proto, now));
+		s = session_add(n, b, f, first_state(f->proto, true),
+				first_deadline(n, f->proto, now));
+		tell(n, s, now);
 	}
 	f->src4 = n->bibs[b].src4;
 	f->src4_port = n->bibs[b].src4_port;
@@ -390,8 +406,9 @@ enum reason nat64_in(struct nat64 *n, struct nat64_flow *f, struct mono now)
 	} else if (f->proto != NAT64_TCP || (f->tcp_flags & NAT64_SYN)) {
 		if (sessions_full(n))
 			return REASON_NAT64_TABLE_FULL;
-		session_add(n, b, f, first_state(f->proto, false),
-			    first_deadline(n, f->proto, now));
+		s = session_add(n, b, f, first_state(f->proto, false),
+				first_deadline(n, f->proto, now));
+		tell(n, s, now);
 	}
 	f->src6 = n->bibs[b].src6;
 	f->src6_port = n->bibs[b].src6_port;

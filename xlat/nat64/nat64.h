@@ -207,6 +207,45 @@ size_t nat64_list_sessions(const struct nat64 *n, uint32_t *cursor,
 			   uint32_t scan, struct mono now,
 			   struct nat64_session_info *out, size_t max);
 
+/* ---- warm standby ---------------------------------------------------------
+ */
+
+/* What became of a session that the peer told of. */
+enum nat64_import {
+	NAT64_IMPORT_ADDED,
+	NAT64_IMPORT_UPDATED,
+	NAT64_IMPORT_KEPT,     /* ours is newer */
+	NAT64_IMPORT_CONFLICT, /* either end is bound otherwise here */
+	NAT64_IMPORT_REFUSED,  /* makes no sense, or is not in pool4 */
+	NAT64_IMPORT_FULL,
+	NAT64_N_IMPORTS,
+};
+
+/*
+ * nat64_watch - call @fn for each session that traffic creates and each TCP
+ * session that it brings into another state, never for imported ones.
+ * @fn: NULL: nobody watches. It must not call back into the table.
+ */
+typedef void nat64_watch_fn(void *arg, const struct nat64_session_info *s);
+void nat64_watch(struct nat64 *n, nat64_watch_fn *fn, void *arg);
+
+/*
+ * nat64_import - install what the peer says of a session, with its BIB entry.
+ * @is_event: it has just changed there, so ours is older even with more time
+ *
+ * An imported session is the peer's until a packet of ours touches it: it is
+ * not told back, and ends at its time unless the peer tells of it again. A
+ * binding that exists here always stays. Context: pure.
+ */
+enum nat64_import nat64_import(struct nat64 *n,
+			       const struct nat64_session_info *s,
+			       bool is_event, struct mono now);
+
+/* nat64_list_owned - as nat64_list_sessions, without the peer's. */
+size_t nat64_list_owned(const struct nat64 *n, uint32_t *cursor, uint32_t scan,
+			struct mono now, struct nat64_session_info *out,
+			size_t max);
+
 /* nat64_state_name, nat64_proto_name - "established", "tcp". */
 const char *nat64_state_name(enum nat64_state s);
 const char *nat64_proto_name(enum nat64_proto p);

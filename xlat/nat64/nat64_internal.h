@@ -38,6 +38,7 @@ struct pool {
 
 #define ENTRY_USED   0x01
 #define ENTRY_STATIC 0x02
+#define ENTRY_REMOTE 0x04 /* session: the peer's, not touched here */
 
 struct bib {
 	struct in6_addr src6;
@@ -99,6 +100,8 @@ struct nat64 {
 	uint32_t *wheel;
 	int64_t cursor; /* tick whose slot is being emptied */
 	struct nat64_stats stats;
+	nat64_watch_fn *watch;
+	void *watch_arg;
 };
 
 /* ---- pool4.c --------------------------------------------------------------
@@ -149,6 +152,12 @@ void session_del(struct nat64 *n, uint32_t s);
 void session_set_deadline(struct nat64 *n, uint32_t s, int64_t deadline_ns);
 
 bool permit_find(const struct nat64 *n, uint32_t b, struct in_addr dst4);
+
+/* ---- inspect.c ------------------------------------------------------------
+ */
+
+void session_describe(const struct nat64 *n, const struct session *s,
+		      struct mono now, struct nat64_session_info *out);
 
 /* Hash slots, for the checker as well. */
 uint32_t bib_slot6(const struct nat64 *n, enum nat64_proto proto,

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+#include "sync.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#define WINDOW	 64
+#define IS_EVENT 0x80 /* in the byte of the state */
+
+static void put32(uint8_t *at, uint32_t v)
+{
+	v = htonl(v);
+	memcpy(at, &v, 4);
+}
+
+static uint32_t get32(const uint8_t *at)
+{
+	uint32_t v;
+
+	memcpy(&v, at, 4);
+	return ntohl(v);
+}
+
+static void put64(uint8_t *at, uint64_t v)
+{
+	put32(at, (uint32_t)(v >> 32));
+	put32(at + 4, (uint32_t)v);
+}
+
+static uint64_t get64(const uint8_t *at)
+{
+	return (uint64_t)get32(at) << 32 | get32(at + 4);
+}
+
+void sync_encode_header(const struct sync_header *h, uint8_t *at)
+{
+	memcpy(at, "XLS1", 4);
+	put32(at + 4, h->n << 16);
+	put64(at + 8, h->from);
+	put64(at + 16, h->to);
+	put64(at + 24, h->seq);
+}
+
+bool sync_decode_header(const uint8_t *at, size_t len, struct sync_header *h)
+{
+	if (len < SYNC_HEADER_BYTES || memcmp(at, "XLS1", 4) != 0)
+		return false;
+	h->n = get32(at + 4) >> 16;
+	h->from = get64(at + 8);
+	h->to = get64(at + 16);
+	h->seq = get64(at + 24);
+	return !(get32(at + 4) & 0xffff) && h->n <= SYNC_MAX_RECORDS &&
+	       len == SYNC_HEADER_BYTES + (size_t)h->n * SYNC_RECORD_BYTES &&
+	       h->from && h->seq;
+}
+
+void sync_encode_record(const struct sync_record *r, uint8_t *at)
+{
+	const struct nat64_flow *f = &r->session.flow;
+	int64_t ms = (r->session.left_ns + NS_PER_MS - 1) / NS_PER_MS;
+
+	memcpy(at, &f->src6, 16);
+	memcpy(at + 16, &f->dst6, 16);
+	memcpy(at + 32, &f->src4, 4);
+	memcpy(at + 36, &f->dst4, 4);
+	memcpy(at + 40, &f->src6_port, 2);
+	memcpy(at + 42, &f->src4_port, 2);
+	memcpy(at + 44, &f->dst_port, 2);
+	at[46] = (uint8_t)f->proto;
+	at[47] = (uint8_t)(r->session.state | (r->is_event ? IS_EVENT : 0));
+	put32(at + 48, ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms);
+}
+
+bool sync_decode_record(const uint8_t *at, struct sync_record *r)
+{
+	struct nat64_flow *f = &r->session.flow;
+	uint8_t state = at[47] & (uint8_t)~IS_EVENT;
+
+	*r = (struct sync_record){.is_event = at[47] & IS_EVENT};
+	if (at[46] >= NAT64_N_PROTOS || state >= NAT64_N_STATES)
+		return false;
+	memcpy(&f->src6, at, 16);
+	memcpy(&f->dst6, at + 16, 16);
+	memcpy(&f->src4, at + 32, 4);
+	memcpy(&f->dst4, at + 36, 4);
+	memcpy(&f->src6_port, at + 40, 2);
+	memcpy(&f->src4_port, at + 42, 2);
+	memcpy(&f->dst_port, at + 44, 2);
+	f->proto = at[46];
+	r->session.state = state;
+	r->session.left_ns = (int64_t)get32(at + 48) * NS_PER_MS;
+	return true;
+}
+
+static enum sync_verdict accept_seq(struct sync_peer *p, uint64_t seq)
+{
+	uint64_t back, gap;
+
+	if (seq > p->top) {
+		gap = seq - p->top;
+		p->seen = gap < WINDOW ? p->seen << gap | 1 : 1;
+		p->lost += gap - 1;
+		p->top = seq;
+		return SYNC_FRESH;
+	}
+	back = p->top - seq;
+	if (back >= WINDOW || p->seen >> back & 1) {
+		p->duplicates++;
+		return SYNC_REPLAY;
+	}
+	p->seen |= UINT64_C(1) << back;
+	if (p->lost)
+		p->lost--; /* late, not lost */
+	return SYNC_FRESH;
+}
+
+enum sync_verdict sync_accept(struct sync_peer *p, const struct sync_header *h)
+{
+	if (h->to != p->epoch) {
+		p->stranger = h->from;
+		return SYNC_STRANGER;
+	}
+	if (h->from == p->peer)
+		return accept_seq(p, h->seq);
+	for (unsigned int i = 0; i < SYNC_PAST; i++)
+		if (p->past[i] == h->from)
+			return SYNC_REPLAY;
+	p->past[p->n_past++ % SYNC_PAST] = p->peer;
+	p->peer = h->from;
+	p->top = h->seq;
+	p->seen = 1;
+	return SYNC_NEW_PEER;
+}

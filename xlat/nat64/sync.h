@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The datagrams with which two PLATs tell each other of their sessions, and
+ * which of them to believe. PURE; sealing them is the caller's.
+ *
+ *	0  "XLS1"                 16 epoch that the receiver is known by
+ *	4  records, 16 bit        24 sequence number, from 1
+ *	6  0, 16 bit              32 records, SYNC_RECORD_BYTES each
+ *	8  epoch of the sender       then the caller's seal
+ *
+ * All numbers are in network byte order.
+ */
+#ifndef NAT64_SYNC_H
+#define NAT64_SYNC_H
+
+#include "nat64.h"
+
+#define SYNC_HEADER_BYTES 32
+#define SYNC_RECORD_BYTES 52
+#define SYNC_MAX_RECORDS  22 /* 1280 bytes of IPv6 hold them and a seal */
+#define SYNC_MAX_BYTES                                                         \
+	(SYNC_HEADER_BYTES + SYNC_MAX_RECORDS * SYNC_RECORD_BYTES)
+
+struct sync_header {
+	uint64_t from, to, seq;
+	unsigned int n; /* records */
+};
+
+struct sync_record {
+	struct nat64_session_info session;
+	bool is_event; /* it has just changed */
+};
+
+/* sync_encode_header, sync_encode_record - to @at, bytes as above. */
+void sync_encode_header(const struct sync_header *h, uint8_t *at);
+void sync_encode_record(const struct sync_record *r, uint8_t *at);
+
+/* sync_decode_header - false unless @len is just what the header says. */
+bool sync_decode_header(const uint8_t *at, size_t len, struct sync_header *h);
+/* sync_decode_record - false when a field is out of range. */
+bool sync_decode_record(const uint8_t *at, struct sync_record *r);
+
+/* ---- whom and what to believe ---------------------------------------------
+ */
+
+#define SYNC_PAST 16
+
+/* Zeroed, with @epoch set to something never used before and not 0. */
+struct sync_peer {
+	uint64_t epoch;		  /* ours */
+	uint64_t peer;		  /* theirs; 0: not known */
+	uint64_t stranger;	  /* epoch of one who does not know us yet */
+	uint64_t past[SYNC_PAST]; /* theirs before, a ring */
+	unsigned int n_past;
+	uint64_t top, seen;	   /* newest number; bit i: top - i was seen */
+	uint64_t lost, duplicates; /* datagrams */
+};
+
+enum sync_verdict {
+	SYNC_FRESH,
+	SYNC_NEW_PEER, /* fresh, and the peer has not been heard before */
+	SYNC_STRANGER, /* does not know us: answer, believe nothing */
+	SYNC_REPLAY,
+};
+
+/*
+ * sync_accept - judge an authentic datagram.
+ * Only who names our epoch heard us in this life: recordings of earlier ones
+ * are strangers, and so are the peer's earlier lives (the last SYNC_PAST of
+ * them are remembered). Within an epoch each number counts once (RFC
+ * 4303 3.4.3).
+ */
+enum sync_verdict sync_accept(struct sync_peer *p, const struct sync_header *h);
+
+#endif
