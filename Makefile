@@ -48,15 +48,20 @@ probe_SRCS := capture capture_node dns dns_msg dns_node iperf3 node_args ping \
 	throughput transfer transfer_score
 timeline_SRCS := timeline events await
 score_SRCS := outage score stats
+conform_SRCS := fields packet_parse packet_build packet_match packet_print suite \
+	suite_case knobs bench bench_world players player_xlatd player_tayga \
+	run matrix record
 report_SRCS := cards facts html json junit progress style svg table text
-cmd_SRCS := usage run session testbed host plan clean doctor prepare engines
+cmd_SRCS := usage run session testbed host plan clean doctor prepare engines \
+	conform
 
 XLAT_FOLDERS := base core nat64 io daemon
-SIM_FOLDERS := spec plan world engine relay probe timeline score report cmd
+SIM_FOLDERS := spec plan world engine relay probe timeline score report conform \
+	cmd
 PURE_FOLDERS := core nat64 plan score
 
 XLATD_LIBS := daemon nat64 io core base
-XLATSIM_LIBS := cmd timeline probe engine relay report score world plan spec base
+XLATSIM_LIBS := cmd conform timeline probe engine relay report score world plan spec base
 
 base_LDLIBS := -lyaml
 daemon_LDLIBS := -ljansson -lcrypto
@@ -64,6 +69,7 @@ world_LDLIBS := -lnl-route-3 -lnl-genl-3 -lnl-3
 engine_LDLIBS := -ljansson -lnl-3
 relay_LDLIBS := -ljansson -lm
 probe_LDLIBS := -ljansson -lpcap -lresolv
+conform_LDLIBS := -ljansson
 report_LDLIBS := -ljansson -lm
 score_LDLIBS := -lm
 
@@ -266,7 +272,7 @@ coverage: deps
 		END {if (l) printf "%-10s %5.1f%% of %d lines\n", f, 100 * c / l, l}'; done
 
 MAN1 := man/xlatsim.1
-MAN5 := man/scenario.5 man/xlatsim-result.5
+MAN5 := man/scenario.5 man/xlatsim-conform.5 man/xlatsim-result.5
 MAN8 := man/xlatd.8
 
 install: all
@@ -283,7 +289,7 @@ install: all
 	install -m 644 $(MAN8) $(DESTDIR)$(prefix)/share/man/man8
 	install -m 644 tools/completions/xlatsim.bash \
 		$(DESTDIR)$(prefix)/share/bash-completion/completions/xlatsim
-	cp -R topologies scenarios $(DESTDIR)$(prefix)/share/xlatsim
+	cp -R topologies scenarios conform $(DESTDIR)$(prefix)/share/xlatsim
 
 uninstall:
 	cd $(DESTDIR)$(prefix) && rm -rf bin/xlatsim bin/xlatd lib/xlatsim share/xlatsim \

@@ -60,6 +60,7 @@ check_stream_ns_LIBS := probe score base
 # Scripts that end with "N passed, N failed, N skipped".
 TEST_SCRIPTS := sim/tests/cli.sh sim/tests/robust.sh xlat/fuzz/replay.sh
 TEST_SCRIPTS += sim/tests/prepare.sh sim/tests/engines.sh
+TEST_SCRIPTS += sim/tests/conform.sh
 
 # libFuzzer targets: NAME_SRC, NAME_LIBS
 FUZZERS := fuzz_spec fuzz_nat64
@@ -99,3 +100,5 @@ check_jool_LIBS := engine relay world plan spec base
 XLAT_TESTS += check_sync
 check_sync_LIBS := nat64 core base
 TEST_SCRIPTS += xlat/tests/standby.sh
+SIM_TESTS += check_conform
+check_conform_LIBS := conform engine world plan spec base

@@ -12,12 +12,12 @@ _xlatsim() {
 	COMPREPLY=()
 
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		words="run plan doctor engines prepare clean --help --version"
+		words="run plan conform doctor engines prepare clean --help --version"
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		return
 	fi
 	case $prev in
-	--junit)
+	--junit | --cases)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
@@ -27,13 +27,25 @@ _xlatsim() {
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
 		;;
-	--seed)
+	--seed | --only)
+		return
+		;;
+	--role)
+		mapfile -t COMPREPLY < <(compgen -W "siit clat plat" -- "$cur")
 		return
 		;;
 	esac
 	case ${COMP_WORDS[1]} in
 	run) words="--json --junit --out --seed --keep --quiet --help" ;;
 	clean) words="--dry-run --help" ;;
+	conform)
+		words="--role --only --cases --list --json --junit --quiet --help"
+		if [ "$prev" = --json ]; then
+			compopt -o filenames 2>/dev/null
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return
+		fi
+		;;
 	engines) words="--json --help" ;;
 	prepare) words="--cache --own-kernel --force --help" ;;
 	plan | doctor) words="--help" ;;
@@ -46,6 +58,7 @@ _xlatsim() {
 	*)
 		case ${COMP_WORDS[1]} in
 		run | plan) _xlatsim_files "$cur" ;;
+		conform) mapfile -t COMPREPLY < <(compgen -W "xlatd tayga" -- "$cur") ;;
 		prepare) mapfile -t COMPREPLY < <(compgen -W jool -- "$cur") ;;
 		esac
 		;;

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the bench share. */
+#ifndef CONFORM_BENCH_INTERNAL_H
+#define CONFORM_BENCH_INTERNAL_H
+
+#include "bench.h"
+
+enum { BENCH_SIX, BENCH_ENGINE, BENCH_FOUR, BENCH_NODES };
+
+struct port {
+	struct bench *bench;
+	int fd;
+	int side; /* 0: both, by the version of the packet */
+	const char *dev;
+	unsigned int ifindex;
+	int hops; /* that the kernel takes between here and the engine */
+	bool has_mac;
+	uint8_t mac[6]; /* of the engine's end */
+	struct loop_source *source;
+};
+
+struct bench {
+	struct loop *loop;
+	struct world *world;
+	struct arena *arena, *packets;
+	char dir[256], run_id[5];
+	const struct player *player;
+	const struct setup *setup;
+	enum bench_attach attach;
+	struct proc *proc;
+	bool stopping, ended;
+	char fault[256];
+	struct loop_source *looker;
+	struct port ports[2]; /* side 6 (or both), side 4 */
+	struct captured *captured;
+	size_t n_captured;
+	/* numbers of markers: the newest; the oldest that is good enough; the
+	 * first of this engine process */
+	uint64_t marker, marker_oldest, marker_first;
+	int marker_side; /* where it should come out */
+	bool marker_back;
+	uint8_t marker_bytes[512];
+	size_t marker_len;
+};
+
+/* bench_attach_four - a port at the link to node four. */
+int bench_attach_four(struct bench *b, struct err *e);
+
+/* port_attach - see bench.c. @side 0: both */
+int bench_port_attach(struct bench *b, struct port *p, int side, int node,
+		      const char *dev, int hops, struct err *e);
+
+#endif

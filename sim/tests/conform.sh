@@ -1,0 +1,98 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# xlatsim conform: what it says and leaves behind, and xlatd against the cases.
+. "$(dirname "$0")/lib.sh"
+export TMPDIR="$tmp" # by which leftovers are known
+
+check "list" exits 0 "$xlatsim" conform --list
+check "list names a case" says 46-tos-is-class
+check "list of one role" exits 0 "$xlatsim" conform --list --role plat
+check "no engine" exits 2 "$xlatsim" conform
+check "says so" says "expected an engine"
+check "unknown engine" exits 2 "$xlatsim" conform xlatt
+check "suggests xlatd" says "did you mean 'xlatd'"
+check "engine of another kind" exits 2 "$xlatsim" conform bind9
+check "names those that can" says "those that can: xlatd"
+check "bad role" exits 2 "$xlatsim" conform --role dns xlatd
+check "no case" exits 2 "$xlatsim" conform --only nonesuch xlatd
+check "cases that are not there" exits 2 "$xlatsim" conform --cases "$tmp/x" xlatd
+printf 'case a b\n  4> ip ttl=999 / udp\n' >"$tmp/bad.cases"
+check "bad cases" exits 2 "$xlatsim" conform --cases "$tmp/bad.cases" xlatd
+check "their place" says "bad.cases:2:13: 'ttl' is at most 255"
+check "nothing was touched" says "nothing was touched"
+
+if [ "$(id -u)" != 0 ]; then
+	skip "conform against engines: needs root"
+	finish
+fi
+if [ ! -e /dev/net/tun ]; then
+	skip "conform against engines: no /dev/net/tun"
+	finish
+fi
+
+check "xlatd passes every case" exits 0 "$xlatsim" conform --quiet \
+	--json "$tmp/r.json" --junit "$tmp/r.xml" xlatd
+check "says so" says "0 failed"
+check "JSON" grep -q '"schema": "xlatsim-conform/1"' "$tmp/r.json"
+check "JSON has cases" grep -q '"case": "46-tos-is-class"' "$tmp/r.json"
+check "JUnit" grep -q '<testcase name="46-tos-is-class"' "$tmp/r.xml"
+check "nothing is left" nothing_left
+
+# a case that cannot pass is told with the field that is wrong
+cat >"$tmp/wrong.cases" <<'END'
+setup s
+    role siit
+    pref64 2001:db8:64::/96
+    eam 192.0.2.10/32 2001:db8:1::a/128
+    marker 2001:db8:64::1.2.3.4 2001:db8:64::203.0.113.254
+section 7915 4.1 Headers
+use s
+case right passes
+    4> ip src=203.0.113.5 dst=192.0.2.10 df=1 / udp
+    6< ip6 src=2001:db8:64::203.0.113.5 dst=2001:db8:1::a / udp
+case wrong has another hop limit
+    4> ip src=203.0.113.5 dst=192.0.2.10 df=1 / udp
+    6< ip6 src=2001:db8:64::203.0.113.5 dst=2001:db8:1::a hop=9 / udp
+case silent expects what does not come
+    4> ip src=203.0.113.5 dst=192.0.2.10 df=1 csum=1 / udp
+    6< ip6 src=2001:db8:64::203.0.113.5 dst=2001:db8:1::a / udp
+END
+check "a case fails" exits 1 "$xlatsim" conform --quiet --cases "$tmp/wrong.cases" xlatd
+check "its place and field" says "wrong.cases:13: ip6 hop is 63, expected 9"
+check "what arrived" says "arrived on side 6: ip6 hop=63"
+check "silence" says "wrong.cases:16: nothing arrived on side 6"
+check "the other one passed" says "1 passed, 2 failed"
+check "one case" exits 0 "$xlatsim" conform --quiet --cases "$tmp/wrong.cases" --only right xlatd
+
+# Ctrl-C in the middle, and a kill
+many() {
+	sed '/^case/,$d' "$tmp/wrong.cases"
+	for i in $(seq 3000); do
+		echo "case c$i again"
+		echo "  4> ip src=203.0.113.5 dst=192.0.2.10 df=1 / udp"
+		echo "  6< ip6 src=2001:db8:64::203.0.113.5 dst=2001:db8:1::a / udp"
+		echo "  fresh"
+	done
+}
+many >"$tmp/many.cases"
+begin() {
+	"$xlatsim" conform --quiet --cases "$tmp/many.cases" xlatd >"$tmp/out" 2>"$tmp/err" &
+	pid=$!
+	for try in $(seq 1000); do
+		ls "$tmp"/xlatsim-conform-*/nodes/engine/engine.log >/dev/null 2>&1 && return 0
+		sleep 0.02
+	done
+	return 1
+}
+check "it runs" begin
+kill -INT $pid
+wait $pid
+check "Ctrl-C gives no verdict" [ $? = 3 ]
+check "says so" says interrupted
+check "and leaves nothing" nothing_left
+check "it runs again" begin
+kill -KILL $pid
+wait $pid 2>/dev/null
+check "a killed one is cleaned up" exits 0 "$xlatsim" clean
+check "and leaves nothing" nothing_left
+finish
