@@ -61,6 +61,7 @@ check_stream_ns_LIBS := probe score base
 TEST_SCRIPTS := sim/tests/cli.sh sim/tests/robust.sh xlat/fuzz/replay.sh
 TEST_SCRIPTS += sim/tests/prepare.sh sim/tests/engines.sh
 TEST_SCRIPTS += sim/tests/conform.sh
+TEST_SCRIPTS += sim/tests/scenarios.sh
 
 # libFuzzer targets: NAME_SRC, NAME_LIBS
 FUZZERS := fuzz_spec fuzz_nat64

@@ -108,7 +108,7 @@ static bool get_link(const struct plan *p, int node, size_t i,
 {
 	const struct plan_link *l = &p->links[i];
 
-	if ((l->a.node != node && l->b.node != node) ||
+	if (l->standby || (l->a.node != node && l->b.node != node) ||
 	    !is_router(p, l->a.node) || !is_router(p, l->b.node))
 		return false;
 	out->near = l->a.node == node ? &l->a : &l->b;

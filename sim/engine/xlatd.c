@@ -8,9 +8,11 @@
  * from a step (see util.c and announce.c).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "engine_internal.h"
@@ -21,6 +23,9 @@
 #define TUN_PLAT    ENGINE_PLAT_TUN
 /* IPv4 grows by 20 bytes: what fits into 1500 bytes of IPv6 (RFC 7915 6). */
 #define MTU4 1480
+
+#define SYNC_KEY  "standby.key"
+#define SYNC_PORT "7146"
 
 struct xlatd {
 	struct nlroute *routes;	   /* of a CLAT */
@@ -94,6 +99,56 @@ static void put_plat(FILE *f, const struct engine *en)
 		(unsigned long long)(world_seed(en->world) & INT32_MAX));
 }
 
+/* ---- warm standby ----------------------------------------------------------
+ */
+
+/* The key is the first PLAT's to make, for this run alone. */
+static int make_key(char *path, size_t len, const struct engine *en,
+		    struct err *e)
+{
+	uint8_t key[32];
+	FILE *f;
+	int fd, ret = 0;
+
+	snprintf(path, len, "%s/" SYNC_KEY,
+		 world_node_dir(en->world, plan_node_of(world_plan(en->world),
+							NODE_PLAT)));
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 && errno == EEXIST)
+		return 0;
+	f = fd < 0 ? NULL : fdopen(fd, "w");
+	if (!f || getrandom(key, sizeof(key), 0) != sizeof(key) ||
+	    fwrite(key, sizeof(key), 1, f) != 1)
+		ret = errno;
+	if (f ? fclose(f) : fd >= 0 && close(fd))
+		ret = errno;
+	return ret ? err_set(e, ret, "%s: %s", path, strerror(ret)) : 0;
+}
+
+static int put_sync(FILE *f, const struct engine *en, struct err *e)
+{
+	const struct plan *p = world_plan(en->world);
+	int node = en->daemon->node;
+
+	for (size_t i = 0; i < p->n_links; i++) {
+		const struct plan_link *l = &p->links[i];
+		bool first = l->a.node == node;
+		char self[ADDR_TEXT_LEN], peer[ADDR_TEXT_LEN], key[PATH_MAX];
+
+		if (!l->standby || make_key(key, sizeof(key), en, e))
+			continue;
+		fprintf(f,
+			"sync:\n  listen: \"[%s]:" SYNC_PORT "\"\n"
+			"  peer: \"[%s]:" SYNC_PORT "\"\n"
+			"  key-file: \"%s\"\n",
+			in6_format(first ? &l->a.addr6 : &l->b.addr6, self),
+			in6_format(first ? &l->b.addr6 : &l->a.addr6, peer),
+			key);
+		return 0;
+	}
+	return -EIO;
+}
+
 static int open_state(struct engine *en, struct err *e)
 {
 	struct xlatd *x = calloc(1, sizeof(*x));
@@ -127,6 +182,12 @@ static int xlatd_configure(struct engine *en, struct err *e)
 		put_plat(f, en);
 	else if (f)
 		put_clat(f, en);
+	if (f && is_plat(en) && world_plan(en->world)->topology->standby &&
+	    put_sync(f, en, e)) {
+		fclose(f);
+		free(text);
+		return -EIO;
+	}
 	ret = engine_put(en,
 			 is_plat(en) ? "xlatd-plat.yaml" : "xlatd-clat.yaml", f,
 			 &text, &len, e);

@@ -236,6 +236,14 @@ static int link_towers(struct planner *b)
 	return 0;
 }
 
+static int link_standby(struct planner *b)
+{
+	struct plan_link *l = add_link(b, b->first_plat, b->first_plat + 1);
+
+	l->standby = true;
+	return set_infra(b, l, false);
+}
+
 static int link_core(struct planner *b)
 {
 	struct plan_link *l;
@@ -254,7 +262,8 @@ static int link_core(struct planner *b)
 	l = add_link(b, b->border, b->inet);
 	l->profile.down.delay_ns = b->t->internet.rtt_ns / 2;
 	l->profile.up.delay_ns = b->t->internet.rtt_ns / 2;
-	return set_infra(b, l, true);
+	ret = set_infra(b, l, true);
+	return ret || !b->t->standby ? ret : link_standby(b);
 }
 
 static void link_internet(struct planner *b)

@@ -62,6 +62,7 @@ struct plan_link {
 	const char *name;	/* "access-plat1" */
 	struct plan_iface a, b; /* a is nearer to the homes */
 	struct link_profile profile;
+	bool standby;		       /* between the PLATs, not routed */
 	bool relayed;		       /* through the relay: two veth pairs */
 	const char *relay_a, *relay_b; /* interface names in the relay node */
 };

@@ -90,6 +90,8 @@ struct names *names_new(const struct topology *t, struct arena *a)
 		add_link(n, a, "access", t->plats[i].name);
 		add_link(n, a, t->plats[i].name, "border");
 	}
+	if (t->standby && t->n_plats == 2)
+		add_link(n, a, t->plats[0].name, t->plats[1].name);
 	add_internet(n, a, t);
 	list_words(n, a, t);
 	return n;

@@ -177,6 +177,7 @@ struct topology {
 	struct internet_spec internet;
 	struct routing_spec routing;
 	struct health_spec health;
+	bool standby; /* two xlatd PLATs tell each other of their sessions */
 	struct link_spec *links;
 	size_t n_links;
 	struct named_profile *impairments;

@@ -25,6 +25,7 @@
 struct sections {
 	struct ynode *prefixes, *plats, *dns64, *routing, *towers, *internet,
 		*links, *impairments, *offloads, *hosts, *health;
+	bool standby;
 };
 
 const struct yfield topology_fields[] = {
@@ -34,6 +35,7 @@ const struct yfield topology_fields[] = {
 	FIELD("hosts", YF_NODE, struct sections, hosts),
 	FIELD("routing", YF_NODE, struct sections, routing),
 	FIELD("health-check", YF_NODE, struct sections, health),
+	FIELD("standby", YF_BOOL, struct sections, standby),
 	NEEDED("towers", YF_NODE, struct sections, towers),
 	NEEDED("internet", YF_NODE, struct sections, internet),
 	FIELD("links", YF_NODE, struct sections, links),
@@ -433,6 +435,7 @@ static bool read_sections(struct spec_reader *r, const struct ynode *root,
 	size_t prefix_faults = 1;
 
 	yaml_read_map(root, "the topology", topology_fields, &s, r->a, r->d);
+	t->standby = s.standby;
 	profiles_read(r, s.impairments, s.offloads, t);
 	if (s.prefixes)
 		prefix_faults = yaml_read_map(s.prefixes, "`prefixes`",

@@ -245,12 +245,37 @@ static void check_plain4(const struct checker *c, const struct ynode *plats,
 	}
 }
 
+/* The others have no sync, or (joold) are not driven here. */
+static void check_standby(const struct checker *c)
+{
+	const struct ynode *plats = yaml_get(c->root, "plats");
+
+	if (!c->t->standby)
+		return;
+	if (c->t->n_plats != 2)
+		diags_add(c->r->d, place_of(c, c->root, "standby"),
+			  "a warm standby takes two PLATs, not %zu",
+			  c->t->n_plats);
+	for (size_t i = 0; i < c->t->n_plats; i++) {
+		const struct plat_spec *v = &c->t->plats[i];
+
+		if (strcmp(v->engine, "xlatd") != 0)
+			diags_add(
+				c->r->d,
+				place_of(c, yaml_get(plats, v->name), "engine"),
+				"`standby`: only xlatd can tell another PLAT "
+				"of its sessions, %s can't",
+				v->engine);
+	}
+}
+
 static void check_engines(const struct checker *c)
 {
 	const struct ynode *plats = yaml_get(c->root, "plats");
 	const struct ynode *towers = yaml_get(c->root, "towers");
 
 	check_plain4(c, plats, towers);
+	check_standby(c);
 	if (c->t->plain4 && c->t->health.on)
 		diags_add(c->r->d, place_of(c, c->root, "health-check"),
 			  "a health check asks through NAT64, which %s is not",

@@ -680,6 +680,29 @@ START_TEST(test_daemons)
 }
 END_TEST
 
+/* A link of its own that changes nobody else's addresses. */
+START_TEST(test_standby)
+{
+	const struct plan *p = plan_of(load("topologies/wisp-standby.yaml"));
+	const struct plan *q = plan_of(load("topologies/wisp-pair.yaml"));
+	int link = plan_find_link(p, "plat1", "plat2");
+
+	ck_assert_int_ge(link, 0);
+	ck_assert(p->links[link].standby);
+	ck_assert(p->links[link].a.has6 && !p->links[link].a.has4);
+	ck_assert_int_eq(plan_find_link(q, "plat1", "plat2"), -1);
+	ck_assert_uint_eq(p->n_links, q->n_links + 1);
+	for (size_t i = 0; i < q->n_links; i++) {
+		const struct plan_link *l = &q->links[i];
+		const struct plan_iface *a =
+			plan_find_iface(p, q->nodes[l->a.node].name, l->a.name);
+
+		ck_assert_ptr_nonnull(a);
+		ck_assert_mem_eq(&a->addr6, &l->a.addr6, sizeof(a->addr6));
+	}
+}
+END_TEST
+
 /* ---- size and errors --------------------------------------------------------
  */
 
@@ -779,6 +802,7 @@ int main(void)
 	tcase_add_test(t, test_complete);
 	tcase_add_test(t, test_text_is_cut);
 	tcase_add_test(t, test_daemons);
+	tcase_add_test(t, test_standby);
 	tcase_add_test(t, test_scale);
 	tcase_add_test(t, test_errors);
 	tcase_add_test(t, test_lookups);
