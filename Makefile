@@ -40,7 +40,7 @@ world_SRCS := world names node mounts proc netlink link addr route verify \
 engine_SRCS := engine start util ask nlroute announce relay bind9 bind9_auth bind9_dns64 \
 	frr vty health health_main xlatd
 engine_SRCS += jool jool_host jool_net jool_node jool_vm guest jool_module
-engine_SRCS += unbound nft_nat44 hold
+engine_SRCS += unbound nft_nat44 hold tayga
 relay_SRCS := relay config control path port pool impair segment hist
 probe_SRCS := capture capture_node dns dns_msg dns_node iperf3 node_args ping \
 	ping_node probe flow resolv_conf resolver resolver_node sessions \

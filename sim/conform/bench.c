@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "../../xlat/base/file.h"
+#include "../engine/engine.h"
 #include "bench_internal.h"
 #include "fields.h"
 
@@ -345,6 +346,29 @@ int bench_wait(struct bench *b, int64_t ns, struct err *e)
 /* ---- the engine's process --------------------------------------------------
  */
 
+/* What the engine said last: often the reason. */
+static void append_last_words(struct bench *b)
+{
+	char path[512], *text, *end, *line;
+	size_t n = strlen(b->fault);
+	struct err e;
+
+	snprintf(path, sizeof(path), "%s/engine.log",
+		 world_node_dir(b->world, BENCH_ENGINE));
+	text = file_read(path, NULL, &e);
+	if (!text)
+		return;
+	end = text + strlen(text);
+	while (end > text && end[-1] == '\n')
+		*--end = '\0';
+	line = strrchr(text, '\n');
+	line = line ? line + 1 : text;
+	if (*line)
+		snprintf(b->fault + n, sizeof(b->fault) - n,
+			 "; its last words: %s", line);
+	free(text);
+}
+
 static void on_exit_of_engine(void *arg, struct proc *p, int wstatus)
 {
 	struct bench *b = arg;
@@ -356,6 +380,7 @@ static void on_exit_of_engine(void *arg, struct proc *p, int wstatus)
 	b->ended = true;
 	snprintf(b->fault, sizeof(b->fault), "%s %s", b->player->name,
 		 proc_describe_end(p, how, sizeof(how)));
+	append_last_words(b);
 }
 
 int bench_spawn(struct bench *b, const char *const *argv, struct err *e)
@@ -455,30 +480,12 @@ static int await(struct bench *b, bool (*done)(void *arg), struct err *e)
 	return 0;
 }
 
-static int raise_tun(void *arg)
-{
-	struct ifreq r = {.ifr_name = BENCH_TUN};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), ret;
-
-	(void)arg;
-	r.ifr_qlen = 1000;
-	ret = ioctl(fd, SIOCSIFTXQLEN, &r);
-	if (!ret)
-		ret = ioctl(fd, SIOCGIFFLAGS, &r);
-	r.ifr_flags |= IFF_UP;
-	if (!ret)
-		ret = ioctl(fd, SIOCSIFFLAGS, &r);
-	ret = ret ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
 int bench_raise_tun(struct bench *b, struct err *e)
 {
 	int ret = await(b, tun_exists, e);
 
 	return ret ? ret
-		   : world_enter(b->world, BENCH_ENGINE, raise_tun, NULL, e);
+		   : engine_raise_tun(b->world, BENCH_ENGINE, BENCH_TUN, e);
 }
 
 /* ---- start and stop --------------------------------------------------------

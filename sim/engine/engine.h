@@ -80,6 +80,10 @@ const struct engine_ops *const *engine_all(void);
  * build folder, else installed. 0, or -ENOENT. */
 int host_find_own(const char *program, char *path, size_t len);
 
+/* engine_raise_tun - a device that its program leaves down: up, with a queue
+ * as xlatd's. */
+int engine_raise_tun(struct world *w, int node, const char *dev, struct err *e);
+
 /*
  * engine_check_host - every engine that @p names must be available.
  * Returns 0, or -ENOENT with the first that is not, and why.

@@ -18,8 +18,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -205,6 +207,43 @@ int engine_await_serving(struct engine *en, struct mono deadline, struct err *e)
 			       en->n_procs ? en->programs[0] : en->ops->name,
 			       engine_dir(en));
 	return 0;
+}
+
+/* ---- devices ---------------------------------------------------------------
+ */
+
+#define QUEUE_PKTS 1000
+
+static int raise_inside(void *arg)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), ret;
+	struct ifreq r = {0};
+
+	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", (const char *)arg);
+	r.ifr_qlen = QUEUE_PKTS;
+	ret = ioctl(fd, SIOCSIFTXQLEN, &r);
+	if (!ret)
+		ret = ioctl(fd, SIOCGIFFLAGS, &r);
+	r.ifr_flags |= IFF_UP;
+	if (!ret)
+		ret = ioctl(fd, SIOCSIFFLAGS, &r);
+	ret = ret ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+int engine_raise_tun(struct world *w, int node, const char *dev, struct err *e)
+{
+	union {
+		const char *in;
+		void *out;
+	} u = {.in = dev};
+	int ret = world_enter(w, node, raise_inside, u.out, e);
+
+	return ret ? err_set(e, -ret, "node %s: %s: %s",
+			     world_plan(w)->nodes[node].name, dev,
+			     strerror(-ret))
+		   : 0;
 }
 
 /* ---- files -----------------------------------------------------------------

@@ -53,6 +53,8 @@ try jool-plat jool xlatd bind9 true
 try jool-clat xlatd jool bind9 true
 try jool-both jool jool bind9 true
 try jool-lossy jool xlatd bind9 true lossy-merge
+try tayga-plat tayga xlatd bind9 true
+try tayga-both tayga tayga bind9 true
 try nat44 nft-nat44 nft-nat44 bind9 false
 try native native native unbound false
 check "nothing is left" nothing_left
