@@ -80,7 +80,7 @@ static int tayga_configure(const struct setup *s, FILE *f, struct err *why)
 		return ret;
 	fprintf(f,
 		"tun-device " BENCH_TUN "\nipv4-addr %s\nipv6-addr %s\n"
-		"strict-frag-hdr on\n",
+		"strict-frag-hdr off\n",
 		setup_get(s, "self4", "192.0.0.8"),
 		setup_get(s, "self6", "2001:db8:ffff::8"));
 	if (pref64)

@@ -114,7 +114,8 @@ static int xlatd_configure(const struct setup *s, FILE *f, struct err *why)
 {
 	fprintf(f,
 		"tun: {name: " BENCH_TUN ", mtu: %d}\ncontrol: " SOCKET
-		"\nicmp-rate: " ICMP_RATE "\nmtu4: %s\nmtu6: %s\n",
+		"\nicmp-rate: " ICMP_RATE
+		"\ntest-clock: true\nmtu4: %s\nmtu6: %s\n",
 		TUN_MTU, setup_get(s, "mtu4", LINK_MTU),
 		setup_get(s, "mtu6", LINK_MTU));
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
@@ -143,10 +144,23 @@ static int xlatd_start(struct bench *b, const struct setup *s, const char *file,
 	return bench_spawn(b, argv, e);
 }
 
+static int xlatd_advance(struct bench *b, int64_t ns, struct err *e)
+{
+	char path[PATH_MAX], request[64];
+	const char *argv[] = {path, "ctl", SOCKET, request, NULL};
+
+	if (host_find_own("xlatd", path, sizeof(path)))
+		return err_set(e, ENOENT, "xlatd is not found");
+	snprintf(request, sizeof(request), "advance %lldms",
+		 (long long)(ns / NS_PER_MS));
+	return bench_run(b, argv, e);
+}
+
 const struct player xlatd_player = {
 	.name = "xlatd",
 	.roles = 1u << ROLE_SIIT | 1u << ROLE_CLAT | 1u << ROLE_PLAT,
 	.attach = xlatd_attach,
 	.configure = xlatd_configure,
 	.start = xlatd_start,
+	.advance = xlatd_advance,
 };

@@ -8,8 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE	   256
-#define PAGE_SLOTS 65536 /* most table slots looked at for one answer */
+#include "../base/units.h"
+
+/* Further than any timer. */
+#define MAX_ADVANCE_NS (1000.0 * 3600 * NS_PER_S)
+#define PAGE	       256
+#define PAGE_SLOTS     65536 /* most table slots looked at for one answer */
 
 static void put(json_t *o, const char *key, uint64_t v)
 {
@@ -169,7 +173,7 @@ static json_t *list_sessions(struct server *s, uint32_t cursor)
 	struct nat64_session_info v[PAGE];
 	json_t *list = json_array();
 	size_t n = nat64_list_sessions(s->setup.path.nat64, &cursor, PAGE_SLOTS,
-				       clock_now(), v, PAGE);
+				       server_now(s), v, PAGE);
 
 	for (size_t i = 0; i < n; i++) {
 		const struct nat64_flow *f = &v[i].flow;
@@ -251,6 +255,19 @@ static bool takes_cursor(const char *request, const char *word,
 	return !*end && !errno;
 }
 
+static json_t *advance(struct server *s, const char *text)
+{
+	double ns;
+
+	if (!s->config->test_clock)
+		return refusal("only with `test-clock: true`");
+	if (units_parse(text, UNIT_TIME, &ns) || ns > MAX_ADVANCE_NS)
+		return refusal("advance: expected a time such as 5s, up to "
+			       "1000h");
+	server_advance(s, (int64_t)ns);
+	return json_pack("{s:b}", "ok", 1);
+}
+
 static json_t *answer(struct server *s, const char *request)
 {
 	uint32_t cursor;
@@ -262,6 +279,8 @@ static json_t *answer(struct server *s, const char *request)
 			       : refusal("no `sync` is configured");
 	if (!strcmp(request, "reload"))
 		return reload(s);
+	if (!strncmp(request, "advance ", 8))
+		return advance(s, request + 8);
 	if (takes_cursor(request, "bib", &cursor))
 		return s->setup.path.nat64 ? list_bibs(s, cursor)
 					   : refusal("only a plat has a BIB");
@@ -270,7 +289,7 @@ static json_t *answer(struct server *s, const char *request)
 			       ? list_sessions(s, cursor)
 			       : refusal("only a plat has sessions");
 	return refusal("unknown request; expected stats, bib [CURSOR], "
-		       "sessions [CURSOR], sync or reload");
+		       "sessions [CURSOR], sync, advance TIME or reload");
 }
 
 char *answer_request(struct server *s, const char *request)

@@ -74,6 +74,9 @@ static const char *const hairpins[] = {"intrinsic", "simple", "off", NULL};
 		 .unit = UNIT_PPS,                                             \
 		 .min = 0,                                                     \
 		 .max = 1e6},                                                  \
+		{.key = "test-clock",                                          \
+		 .type = YF_BOOL,                                              \
+		 .offset = CFG(test_clock)},                                   \
 	{                                                                      \
 		.key = "seed", .type = YF_INT, .offset = CFG(seed), .min = 0,  \
 		.max = 9007199254740992.0                                      \
@@ -327,6 +330,10 @@ static struct config *read_root(const struct ynode *root, enum role role,
 	w->c.udp_zero = w->raw.udp_zero == 1 ? XLAT_UDP_ZERO_DROP
 					     : XLAT_UDP_ZERO_COMPUTE;
 	w->c.has_seed = w->c.seed >= 0;
+	if (w->c.test_clock && w->c.sync_key)
+		diags_add(r.d, yaml_get(root, "test-clock")->pos,
+			  "`test-clock` does not go with `sync`: the peer's "
+			  "clock would be another");
 	if (!w->c.mtu4)
 		w->c.mtu4 = w->c.tun_mtu;
 	if (!w->c.mtu6)

@@ -52,6 +52,7 @@ struct config {
 	const char *control; /* socket path, or NULL */
 	bool has_seed;
 	int64_t seed;
+	bool test_clock; /* `ctl advance` is allowed */
 };
 
 /*

@@ -57,10 +57,15 @@ static void on_event(void *arg, enum reason r, const struct pkt_info *info)
 			 src, dst, ip->proto);
 }
 
+struct mono server_now(const struct server *s)
+{
+	return mono_add(clock_now(), s->ahead_ns);
+}
+
 static void on_packets(void *arg, uint32_t events)
 {
 	struct server *s = arg;
-	struct mono now = clock_now();
+	struct mono now = server_now(s);
 	struct pkt pkt;
 
 	(void)events;
@@ -85,16 +90,29 @@ static void on_packets(void *arg, uint32_t events)
 	}
 }
 
+/* Some of what is due; returns whether there is more. */
+static bool sweep(struct server *s)
+{
+	return nat64_expire(s->setup.path.nat64, server_now(s), SWEEP_ENTRIES);
+}
+
+void server_advance(struct server *s, int64_t ns)
+{
+	s->ahead_ns += ns;
+	while (s->setup.path.nat64 && sweep(s))
+		;
+}
+
 static void on_sweep(void *arg, struct mono due)
 {
 	struct server *s = arg;
-	struct mono now = clock_now();
-	bool more = nat64_expire(s->setup.path.nat64, now, SWEEP_ENTRIES);
+	bool more = sweep(s);
 
 	(void)due;
-	if (!loop_add_timer(s->loop,
-			    mono_add(now, more ? SWEEP_BUSY_NS : SWEEP_IDLE_NS),
-			    on_sweep, s)) {
+	if (!loop_add_timer(
+		    s->loop,
+		    mono_add(clock_now(), more ? SWEEP_BUSY_NS : SWEEP_IDLE_NS),
+		    on_sweep, s)) {
 		log_err("timer: %s", strerror(errno));
 		loop_stop(s->loop);
 	}
@@ -158,7 +176,7 @@ int server_reload(struct server *s, char *text, size_t len)
 			 what);
 		goto refused;
 	}
-	if (setup_apply(&s->setup, c, clock_now(), &e)) {
+	if (setup_apply(&s->setup, c, server_now(s), &e)) {
 		snprintf(text, len, "%s", e.text);
 		goto refused;
 	}

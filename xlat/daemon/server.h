@@ -21,6 +21,7 @@ struct server {
 	struct control *control;
 	struct sync *sync; /* NULL: no standby */
 	struct mono started;
+	int64_t ahead_ns;	 /* test-clock: what ctl advance has added */
 	struct ratelimit events; /* messages about packets */
 	uint64_t reads, batches; /* packets read; times woken for them */
 	uint8_t *buf;		 /* IO_BUFFER_BYTES */
@@ -40,6 +41,12 @@ int server_run(const char *config_path, enum role role, int ready_fd);
  */
 int server_reload(struct server *s, char *text, size_t len);
 
+/* server_now - the time by which sessions age: the clock's, or ahead of it. */
+struct mono server_now(const struct server *s);
+/* server_advance - let @ns pass at once, and what is due by then happen.
+ * For tests: only with `test-clock`. */
+void server_advance(struct server *s, int64_t ns);
+
 /* ---- control.c ------------------------------------------------------------
  */
 
@@ -47,7 +54,8 @@ int server_reload(struct server *s, char *text, size_t len);
  * control_open - answer on a Unix socket at @path: one request, a line; one
  * answer, JSON and a newline; then it is closed.
  *
- *	stats | bib [CURSOR] | sessions [CURSOR] | sync | reload
+ *	stats | bib [CURSOR] | sessions [CURSOR] | sync | reload |
+ *	advance TIME
  *
  * A stale socket file is replaced, a live one is not. NULL with @e set.
  */

@@ -96,7 +96,7 @@ static const struct {
 	 "f:5:1: unknown key in clat: `pool4`; expected tun, control, "
 	 "lowest-ipv6-mtu, mtu4, mtu6, copy-traffic-class, tos, "
 	 "udp-zero-checksum, allow-private, icmp-source4, icmp-source6, "
-	 "icmp-rate, seed, pref64, clat, eam, icmp-pool4 or "
+	 "icmp-rate, test-clock, seed, pref64, clat, eam, icmp-pool4 or "
 	 "icmp-name-source\n"},
 	{ROLE_SIIT,
 	 TUN "eam: [{ipv4: 192.0.2.1, ipv6: \"2001:db8::1\"}]\n"
