@@ -17,6 +17,8 @@ SIM_TESTS += check_score check_stats check_outage
 check_score_LIBS := score base
 check_stats_LIBS := score base
 check_outage_LIBS := score base
+SIM_TESTS += check_drill
+check_drill_LIBS := score base
 
 SIM_TESTS += check_report
 check_report_LIBS := report score base

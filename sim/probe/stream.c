@@ -279,6 +279,29 @@ static void score_both(struct probe *p, struct measurement *m,
 	add_series(m, "longest latency down", true, &b[CLIENT], p->arena);
 }
 
+/* For windows of it: in memory as long as the result. */
+static void keep_trace(struct probe *p, struct measurement *m,
+		       const struct stream_record *const *r)
+{
+	/* up is what the server received of the client, and so on */
+	const struct stream_record *const in[] = {r[SERVER], r[CLIENT]};
+	const struct stream_record *const out[] = {r[CLIENT], r[SERVER]};
+	struct stream_trace *t = arena_alloc(p->arena, N_SIDES * sizeof(*t));
+
+	for (int i = 0; i < N_SIDES; i++) {
+		struct stream_arrival *v = arena_alloc(
+			p->arena, (size_t)(in[i]->n + 1) * sizeof(*v));
+
+		memcpy(v, in[i]->arrivals, (size_t)in[i]->n * sizeof(*v));
+		t[i] = (struct stream_trace){.arr = v,
+					     .n = (size_t)in[i]->n,
+					     .sent = out[i]->sent,
+					     .rate_pps = out[i]->rate_pps,
+					     .start_ns = out[i]->start_ns};
+	}
+	m->trace = t;
+}
+
 /* Both sides began: else the reason is in the record of the one that did not.
  */
 static bool both_began(struct probe *p, const struct stream_record *const *r)
@@ -317,6 +340,7 @@ static void stream_finish(struct probe *p, struct measurement *m)
 	if (both_began(p, r)) {
 		score_both(p, m, r);
 		judge_testbed(p, m, r);
+		keep_trace(p, m, r);
 	}
 	for (int i = 0; i < N_SIDES; i++)
 		stream_record_unmap(r[i], size[i]);

@@ -26,6 +26,8 @@ struct series {
 	size_t n;
 };
 
+struct stream_trace;
+
 struct measurement {
 	const char *name;    /* from the scenario, or "testbed" */
 	const char *kind;    /* "dns", ..., "await", "testbed" */
@@ -38,6 +40,7 @@ struct measurement {
 	struct series *series;
 	size_t n_series;
 	const char *raw_file; /* raw output in the result directory */
+	const struct stream_trace *trace; /* stream: up and down; or NULL */
 };
 
 /* A happening on the timeline: scheduled event, route change, daemon death. */
@@ -154,6 +157,34 @@ struct stream_score {
 	/* NAN when nothing was received */
 	double latency_p50_ns, latency_p99_ns, latency_max_ns;
 };
+
+/* One direction of a stream, for drills. */
+struct stream_trace {
+	const struct stream_arrival *arr; /* in order of arrival */
+	size_t n;
+	uint64_t sent;
+	double rate_pps;
+	int64_t start_ns;
+};
+
+/* ---- windows of a stream (drill.c) ----------------------------------------
+ */
+
+#define DRILL_LATE_NS 500000000 /* from then on a packet is late */
+
+struct drill_score {
+	uint64_t sent, lost, duplicated, reordered, late;
+	double gap_ns; /* longest time without a packet, less one interval */
+	double recover_ns; /* from @from_ns to the first packet after the last
+			      lost one; 0: none lost; NAN: still losing */
+};
+
+/*
+ * drill_analyse - the packets of @t that were due from @from_ns to @to_ns
+ * (CLOCK_MONOTONIC). @a: scratch, a byte a packet. Context: pure.
+ */
+void drill_analyse(const struct stream_trace *t, int64_t from_ns, int64_t to_ns,
+		   struct arena *a, struct drill_score *out);
 
 /*
  * stream_analyse - @arr in order of arrival; @sent packets numbered from 0 at

@@ -126,6 +126,25 @@ const struct metric_def spec_await_metrics[] = {
 	{NULL, UNIT_NONE, NULL},
 };
 
+const struct metric_def spec_drill_metrics[] = {
+	{"detect", UNIT_TIME, "to the first change of a route to a pool"},
+	{"reroute", UNIT_TIME,
+	 "to the last one at access (pool6) or border (pool4)"},
+	{"recover", UNIT_TIME, "to the end of loss, both directions"},
+	{"gap", UNIT_TIME, "the longer of both directions' gaps"},
+	{"up-gap", UNIT_TIME, "longest time without a packet, from the home"},
+	{"down-gap", UNIT_TIME, "the same towards the home"},
+	{"lost", UNIT_NONE, "packets lost, both directions"},
+	{"up-lost", UNIT_NONE, "packets lost, from the home"},
+	{"down-lost", UNIT_NONE, "packets lost, towards the home"},
+	{"duplicated", UNIT_NONE, "packets that came again"},
+	{"reordered", UNIT_NONE, "packets that were overtaken"},
+	{"late", UNIT_NONE, "packets that took more than 500 ms"},
+	{"up-via", UNIT_TEXT, "the PLAT that access sent to in the end"},
+	{"down-via", UNIT_TEXT, "the PLAT that border sent to in the end"},
+	{NULL, UNIT_NONE, NULL},
+};
+
 const struct metric_def spec_testbed_metrics[] = {
 	{"event-late-max", UNIT_TIME, "how late the latest event was"},
 	{"relay-cpu", UNIT_RATIO, "of one core, the link relay"},

@@ -113,7 +113,7 @@ const struct kind_field event_fields[] = {
 	FIELD("shape", YF_NODE, shape, SHAPE, SHAPE),
 	FIELD("to", YF_STRING, ev.to, AWAITS, AWAITS),
 	FIELD("via", YF_STRING, ev.via, ROUTE, 0),
-	FIELD("name", YF_STRING, ev.name, AWAITS, 0),
+	FIELD("name", YF_STRING, ev.name, ACTS | AWAITS, 0),
 	{.f = {0}},
 };
 

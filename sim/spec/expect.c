@@ -57,7 +57,8 @@ static const struct metric_def *find_catalogue(const struct scenario *s,
 		return spec_testbed_metrics;
 	for (size_t i = 0; i < s->n_events; i++)
 		if (s->events[i].name && !strcmp(s->events[i].name, name))
-			return spec_await_metrics;
+			return s->events[i].until ? spec_await_metrics
+						  : spec_drill_metrics;
 	return NULL;
 }
 

@@ -261,7 +261,8 @@ struct event_spec {
 	bool until;	  /* at_ns is a deadline, polled before it */
 	double at_ns;	  /* relative to traffic start */
 	const char *name; /* await: its result is expected as NAME.time;
-			     default await1, await2, ... */
+			     default await1, await2, ... Others: of a drill,
+			     from there to the next one; NULL: none */
 	const char *node; /* engine-*, node-*, set-cost, await: where */
 	const char *host; /* host-down */
 	const char *role; /* engine-*: "plat" (default), "clat", "dns64",
@@ -324,6 +325,8 @@ struct metric_def {
 /* spec_metrics - of a probe kind (or of an await); ends with a NULL name. */
 const struct metric_def *spec_metrics(enum probe_kind kind);
 extern const struct metric_def spec_await_metrics[];
+/* spec_drill_metrics - of an event that has a name. */
+extern const struct metric_def spec_drill_metrics[];
 /* spec_testbed_metrics - of the measure called `testbed`, in every run. */
 extern const struct metric_def spec_testbed_metrics[];
 /* spec_attach_words - ways to attach @engine, its default first; ends with

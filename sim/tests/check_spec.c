@@ -384,6 +384,7 @@ START_TEST(catalogue_is_sound)
 				 probe_words[k]);
 	}
 	check_metrics(spec_await_metrics);
+	check_metrics(spec_drill_metrics);
 	check_metrics(spec_testbed_metrics);
 	ck_assert_str_eq(event_words[EVENT_LINK_DOWN], "link-down");
 	ck_assert_str_eq(event_words[EVENT_SET_COST], "set-cost");
@@ -636,6 +637,7 @@ START_TEST(the_manual_knows_every_word)
 	for (int k = PROBE_DNS; k <= PROBE_RESOLVER; k++)
 		assert_metrics(spec_metrics((enum probe_kind)k));
 	assert_metrics(spec_await_metrics);
+	assert_metrics(spec_drill_metrics);
 	assert_metrics(spec_testbed_metrics);
 	free(manual);
 }

@@ -30,6 +30,7 @@ struct play {
 	struct timeline *t;
 	struct mono zero, end;
 	bool flowing; /* zero is set */
+	struct drills *drills;
 	struct running *probes;
 	size_t n_probes;
 	struct await **awaits;
@@ -150,6 +151,7 @@ static void list_flap(struct timeline *t, const struct event_spec *ev,
 		struct action *a = ARENA_APPEND(t->arena, *v, *n);
 
 		*one = *ev;
+		one->name = i ? NULL : ev->name;
 		one->kind = i % 2 ? EVENT_LINK_UP : EVENT_LINK_DOWN;
 		one->at_ns = ev->at_ns + (double)i * ev->period_ns / 2;
 		*a = (struct action){
@@ -254,6 +256,8 @@ static void route_changed(void *arg, const struct route_news *n)
 	if (!p->flowing)
 		return;
 	if (pool)
+		drills_news(p->drills, n);
+	if (pool)
 		timeline_happened(p->t, p->zero, n->when, 0, "route",
 				  "%s: %s/%u %s%s",
 				  world_plan(p->t->world)->nodes[n->node].name,
@@ -333,6 +337,8 @@ static int act(struct play *p, const struct action *a, struct err *e)
 		t->late_max_ns = late;
 	timeline_happened(t, p->zero, now, late, "event", "%s",
 			  event_text(a->event, text, sizeof(text)));
+	drills_begin(p->drills, a->event, now);
+	drills_sample(p->drills);
 	return event_run(t, a->event, e);
 }
 
@@ -343,6 +349,8 @@ static void tick(void *arg, struct mono due)
 	if (p->t->tick && p->flowing)
 		p->t->tick(p->t->arg, (double)mono_sub(clock_now(), p->zero),
 			   p->t->scenario->duration_ns);
+	if (p->flowing)
+		drills_sample(p->drills);
 	if (mono_before(due, p->wait_until))
 		loop_add_timer(world_loop(p->t->world),
 			       mono_add(due, 200 * NS_PER_MS), tick, p);
@@ -381,6 +389,7 @@ int timeline_play(struct timeline *t, struct err *e)
 	int ret;
 
 	p->t = t;
+	p->drills = drills_new(t);
 	v = list_actions(t, &n);
 	if (!n)
 		return 0;
@@ -397,6 +406,7 @@ int timeline_play(struct timeline *t, struct err *e)
 			await_finish(p->awaits[i]);
 	for (size_t i = 0; i < p->n_probes; i++)
 		collect(t, p->probes[i].probe, "timeline");
+	drills_finish(p->drills, p->end);
 	p->n_awaits = p->n_probes = 0;
 	return ret;
 }

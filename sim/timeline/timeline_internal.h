@@ -10,6 +10,24 @@ void timeline_happened(struct timeline *t, struct mono zero, struct mono when,
 		       double late_ns, const char *kind, const char *fmt, ...)
 	__attribute__((format(printf, 6, 7)));
 
+/* ---- drills: events that have a name --------------------------------------
+ */
+
+#define IFNAME_LEN 16
+
+struct drills;
+
+struct drills *drills_new(struct timeline *t);
+/* drills_begin - @ev is being carried out; only one with a name counts. */
+void drills_begin(struct drills *d, const struct event_spec *ev,
+		  struct mono at);
+/* drills_news - a route to pool6 or pool4 changed somewhere. */
+void drills_news(struct drills *d, const struct route_news *n);
+/* drills_sample - now and then: who sends how much to whom. */
+void drills_sample(struct drills *d);
+/* drills_finish - a measurement for each, from all streams on record. */
+void drills_finish(struct drills *d, struct mono end);
+
 /* event_run - carry out one `do:` event now. Context: root. */
 int event_run(struct timeline *t, const struct event_spec *ev, struct err *e);
 
