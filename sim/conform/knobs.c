@@ -123,6 +123,7 @@ static void read_arguments(struct file_reader *r, const struct knob_def *def,
 			   struct knob *k)
 {
 	bool optional = false;
+	uint64_t number;
 	struct pos at;
 	char word[128];
 
@@ -135,6 +136,10 @@ static void read_arguments(struct file_reader *r, const struct knob_def *def,
 		if (!*word && optional)
 			return;
 		check_argument(r, def, *p, word, at);
+		/* engines know decimal numbers */
+		if (*p == 'n' && number_parse(word, &number))
+			snprintf(word, sizeof(word), "%llu",
+				 (unsigned long long)number);
 		k->argv[k->n++] = arena_strdup(r->a, word);
 	}
 	line_word(r, word, sizeof(word), &at);

@@ -125,6 +125,19 @@ static void set_bind(struct match *m, size_t i, const struct field_def *f,
 		*b = now;
 }
 
+/* Do other names say what these bits mean? */
+static bool renamed(const struct layer *l, const struct field_def *f)
+{
+	const struct field_def *all = layer_defs[l->kind].fields;
+
+	for (size_t i = 0; i < MAX_FIELDS && all[i].name; i++)
+		if (all[i].overlay && l->values[i].mode != VALUE_DEFAULT &&
+		    !f->overlay && f->bit + f->bits > all[i].bit &&
+		    f->bit < all[i].bit + all[i].bits)
+			return true;
+	return false;
+}
+
 static void match_layer(struct match *m, size_t i)
 {
 	const struct layer *l = &m->want->layers[i];
@@ -133,7 +146,8 @@ static void match_layer(struct match *m, size_t i)
 	if (m->starts[i] == SIZE_MAX)
 		return;
 	for (size_t k = 0; k < MAX_FIELDS && def->fields[k].name; k++) {
-		match_field(m, i, &def->fields[k], &l->values[k]);
+		if (!renamed(l, &def->fields[k]))
+			match_field(m, i, &def->fields[k], &l->values[k]);
 		if (l->values[k].mode == VALUE_BOUND)
 			set_bind(m, i, &def->fields[k], &l->values[k]);
 	}
