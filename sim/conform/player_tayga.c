@@ -71,18 +71,49 @@ static void put_clat_maps(const struct setup *s, FILE *f)
 	}
 }
 
+/* Suffixes of one length, and nothing below the well-known prefix. */
+static int check_maps(const struct setup *s, struct err *why)
+{
+	const struct knob *k;
+	struct prefix6 p6, known;
+	struct prefix4 p4;
+	size_t from = 0;
+
+	prefix6_parse("64:ff9b::/96", &known);
+	while ((k = setup_knob(s, "eam", &from))) {
+		if (prefix4_parse(k->argv[0], &p4) ||
+		    prefix6_parse(k->argv[1], &p6))
+			continue;
+		if (32 - p4.len != 128 - p6.len)
+			return err_set(
+				why, ENOTSUP,
+				"TAYGA maps only prefixes whose suffixes "
+				"are of one length");
+		if (prefix6_contains(&known, &p6.addr))
+			return err_set(why, ENOTSUP,
+				       "TAYGA maps nothing inside "
+				       "64:ff9b::/96");
+	}
+	return 0;
+}
+
 static int tayga_configure(const struct setup *s, FILE *f, struct err *why)
 {
 	int ret = check_fixed(s, why);
 	const char *pref64 = setup_get(s, "pref64", NULL);
 
+	if (!ret)
+		ret = check_maps(s, why);
 	if (ret)
 		return ret;
 	fprintf(f,
-		"tun-device " BENCH_TUN "\nipv4-addr %s\nipv6-addr %s\n"
+		"tun-device " BENCH_TUN "\nipv4-addr %s\n"
 		"strict-frag-hdr off\n",
-		setup_get(s, "self4", "192.0.0.8"),
-		setup_get(s, "self6", "2001:db8:ffff::8"));
+		setup_get(s, "self4", "192.0.0.8"));
+	/* with a prefix it has one by itself */
+	if (setup_has(s, "self6") || !pref64)
+		fprintf(f, "ipv6-addr %s\n",
+			setup_get(s, "self6", "2001:db8:ffff::8"));
 	if (pref64)
 		fprintf(f, "prefix %s\n", pref64);
 	put_maps(s, f);
@@ -93,7 +124,7 @@ static int tayga_configure(const struct setup *s, FILE *f, struct err *why)
 static int tayga_start(struct bench *b, const struct setup *s, const char *file,
 		       struct err *e)
 {
-	const char *argv[] = {"tayga", "--nodetach", "-c", file, NULL};
+	const char *argv[] = {"tayga", "-d", "-c", file, NULL};
 	int ret = bench_spawn(b, argv, e);
 
 	(void)s;

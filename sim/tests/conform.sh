@@ -32,11 +32,21 @@ fi
 
 check "xlatd passes every case" exits 0 "$xlatsim" conform --quiet \
 	--json "$tmp/r.json" --junit "$tmp/r.xml" xlatd
-check "says so" says "0 failed"
+check "says so" says "0 failed, 0 skipped"
 check "JSON" grep -q '"schema": "xlatsim-conform/1"' "$tmp/r.json"
 check "JSON has cases" grep -q '"case": "46-tos-is-class"' "$tmp/r.json"
 check "JUnit" grep -q '<testcase name="46-tos-is-class"' "$tmp/r.xml"
 check "nothing is left" nothing_left
+
+if "$xlatsim" engines | grep -q '^tayga .*not here'; then
+	skip "TAYGA: not here"
+else
+	check "TAYGA plays its part" exits 0 "$xlatsim" conform --quiet --only '4[46]*-udp' tayga
+	check "TAYGA fails what it does not do" exits 1 "$xlatsim" conform --quiet --only 46-source-route xlatd tayga
+	check "beside xlatd" says "FAIL  tayga"
+	check "what it cannot be told is skipped" exits 0 "$xlatsim" conform --quiet --only 64-tos-set tayga
+	check "with the reason" says "skip  tayga: 1 case: TAYGA"
+fi
 
 # a case that cannot pass is told with the field that is wrong
 cat >"$tmp/wrong.cases" <<'END'
