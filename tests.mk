@@ -105,3 +105,6 @@ check_sync_LIBS := nat64 core base
 TEST_SCRIPTS += xlat/tests/standby.sh
 SIM_TESTS += check_conform
 check_conform_LIBS := conform engine world plan spec base
+
+XLAT_TESTS += check_pref64
+check_pref64_LIBS := core base
