@@ -30,8 +30,8 @@ core_SRCS := addrmap csum eam frag gso header icmp icmp_map icmp_xlat lpm \
 	parse pref64 pref64_dns ratelimit reason rfc6052 xlat xlat46 xlat64
 nat64_SRCS := nat64 table pool4 inspect frag standby sync
 io_SRCS := io tun memory vnet
-daemon_SRCS := path plat config config_lists config_sync sync setup server \
-	control answers ctl
+daemon_SRCS := path plat config config_lists config_clat config_sync sync setup server \
+	control answers ctl discover discover_dns discover_ra
 spec_SRCS := catalogue names kinds profile topology topology_check measure \
 	events expect scenario
 plan_SRCS := addrplan links nodes plan print routes steps

@@ -108,3 +108,5 @@ check_conform_LIBS := conform engine world plan spec base
 
 XLAT_TESTS += check_pref64
 check_pref64_LIBS := core base
+XLAT_TESTS += check_discover
+check_discover_LIBS := daemon nat64 io core base

@@ -89,6 +89,36 @@ static json_t *nat64_json(const struct nat64 *n)
 	return o;
 }
 
+static json_t *pref64_json(const struct server *s)
+{
+	static const char *const by[] = {"configuration", "dns", "ra"};
+	const struct config *c = s->config;
+	struct discover_stats st = {.known = c->has_pref64,
+				    .prefix = c->pref64};
+	char text[ADDR_TEXT_LEN];
+	json_t *o = json_object();
+
+	if (s->discover)
+		discover_get_stats(s->discover, &st);
+	json_object_set_new(
+		o, "prefix",
+		st.known ? json_string(prefix6_format(&st.prefix, text))
+			 : json_null());
+	json_object_set_new(o, "from", json_string(by[c->pref64_by]));
+	if (!s->discover)
+		return o;
+	if (st.known && !st.forever)
+		put(o, "left_s", (uint64_t)st.left_s);
+	put(o, "known", st.prefixes);
+	put(o, "sent", st.sent);
+	put(o, "answers", st.answers);
+	put(o, "negative", st.negative);
+	put(o, "ignored", st.ignored);
+	put(o, "timeouts", st.timeouts);
+	put(o, "changes", st.changes);
+	return o;
+}
+
 static json_t *stats(struct server *s)
 {
 	const struct path_counters *c = &s->setup.path.counters;
@@ -106,6 +136,8 @@ static json_t *stats(struct server *s)
 	json_object_set_new(o, "packets", packets_json(c));
 	json_object_set_new(o, "reasons", reasons_json(&c->reasons));
 	json_object_set_new(o, "write_errors", write_errors_json(c));
+	if (s->config->role != ROLE_PLAT)
+		json_object_set_new(o, "pref64", pref64_json(s));
 	if (s->setup.path.nat64)
 		json_object_set_new(o, "nat64",
 				    nat64_json(s->setup.path.nat64));

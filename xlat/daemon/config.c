@@ -227,9 +227,10 @@ static void read_self(struct reader *r)
 	else if (r->raw.self4.family)
 		diags_add(r->d, pos_of(r, "icmp-source4"),
 			  "`icmp-source4`: an IPv4 address is expected");
-	if (r->raw.self6.family == AF_INET6)
+	if (r->raw.self6.family == AF_INET6) {
 		r->c->self6 = r->raw.self6.v6;
-	else if (r->raw.self6.family)
+		r->c->neutral_self = false;
+	} else if (r->raw.self6.family)
 		diags_add(r->d, pos_of(r, "icmp-source6"),
 			  "`icmp-source6`: an IPv6 address is expected");
 }
@@ -283,7 +284,9 @@ static void read_nodes(struct reader *r)
 {
 	const struct raw *w = &r->raw;
 
-	if (w->pref64)
+	if (w->pref64 && r->c->role == ROLE_CLAT)
+		config_read_clat_pref64(r, w->pref64);
+	else if (w->pref64)
 		config_read_pref64(r, w->pref64, "pref64");
 	if (w->pool6)
 		config_read_pref64(r, w->pool6, "pool6");
@@ -326,6 +329,11 @@ static struct config *read_root(const struct ynode *root, enum role role,
 		check_tun(&r);
 	read_nodes(&r);
 	default_self(&w->c);
+	if (w->c.has_pref64 && w->c.n_neutrals &&
+	    !config_set_pref64(&w->c, &w->c.pref64))
+		diags_add(d, w->raw.pref64->pos,
+			  "`pref64`: only /32 and /96 allow `checksum-neutral` "
+			  "addresses");
 	w->c.addr_dependent = w->raw.filtering == 1;
 	w->c.udp_zero = w->raw.udp_zero == 1 ? XLAT_UDP_ZERO_DROP
 					     : XLAT_UDP_ZERO_COMPUTE;
@@ -414,6 +422,7 @@ bool config_same_shape(const struct config *now, const struct config *next,
 				  sizeof(now->pref64.addr)))
 			? "pool6"
 		: !same_pool4(now, next)		      ? "pool4"
+		: !config_same_discovery(now, next)	      ? "pref64"
 		: !same_statics(now, next)		      ? "static"
 		: !same_sync(now, next)			      ? "sync"
 		: now->sessions != next->sessions	      ? "sessions"

@@ -15,6 +15,19 @@ struct config_static {
 	struct pos pos;
 };
 
+/* How a CLAT learns the PLAT's prefix. */
+enum config_pref64 {
+	CONFIG_PREF64_GIVEN,
+	CONFIG_PREF64_DNS, /* RFC 7050 */
+	CONFIG_PREF64_RA,  /* RFC 8781 */
+};
+
+/* Mapping number @eam goes where checksums stay as they are, within @from. */
+struct config_neutral {
+	size_t eam;
+	struct prefix6 from; /* /64 to /80 */
+};
+
 struct config {
 	enum role role;
 	/* tun */
@@ -25,6 +38,14 @@ struct config {
 	struct prefix6 pref64;	/* plat: pool6 */
 	struct eam_entry *eams; /* clat: its own networks as well */
 	size_t n_eams;
+	/* clat */
+	enum config_pref64 pref64_by;
+	struct in6_addr *servers; /* dns; none: as /etc/resolv.conf says */
+	size_t n_servers;
+	const char *ra_interface;
+	struct config_neutral *neutrals;
+	size_t n_neutrals;
+	bool neutral_self; /* self6 lies in the first neutral prefix */
 	/* plat */
 	struct nat64_pool4 *pool4;
 	size_t n_pool4;
@@ -65,6 +86,16 @@ struct config *config_load(const char *path, enum role role, struct arena *a,
 struct config *config_load_text(const char *name, const char *text, size_t len,
 				enum role role, struct arena *a,
 				struct diags *d);
+
+/*
+ * config_set_pref64 - @c of a CLAT has learned this prefix; NULL: none.
+ * Neutral mappings move with it. Returns false, with no prefix set, when
+ * @p allows no neutral ones.
+ */
+bool config_set_pref64(struct config *c, const struct prefix6 *p);
+
+/* config_same_discovery - do both learn it the same way? */
+bool config_same_discovery(const struct config *a, const struct config *b);
 
 /*
  * config_same_shape - can @next replace @now while sessions live? Not when

@@ -32,6 +32,15 @@ void config_read_eams(struct reader *r, const struct ynode *n);
 void config_read_pool4(struct reader *r, const struct ynode *n);
 void config_read_statics(struct reader *r, const struct ynode *n);
 
+/* ---- config_clat.c --------------------------------------------------------
+ */
+
+/* A prefix, or a map that says where to learn it. */
+void config_read_clat_pref64(struct reader *r, const struct ynode *n);
+/* config_embed4 - where @lan4 lies inside @clat6, a /96. */
+void config_embed4(const struct prefix6 *clat6, const struct prefix4 *lan4,
+		   struct prefix6 *out);
+
 /* ---- config_sync.c --------------------------------------------------------
  */
 

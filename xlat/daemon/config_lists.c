@@ -89,6 +89,7 @@ static bool parse6(const char *text, struct prefix6 *out)
 struct clat_pair {
 	struct prefix4 lan4;
 	struct prefix6 clat6;
+	bool neutral;
 };
 
 static const struct yfield clat_pair_fields[] = {
@@ -100,32 +101,53 @@ static const struct yfield clat_pair_fields[] = {
 	 .type = YF_PREFIX6,
 	 .offset = offsetof(struct clat_pair, clat6),
 	 .required = true},
+	{.key = "checksum-neutral",
+	 .type = YF_BOOL,
+	 .offset = offsetof(struct clat_pair, neutral)},
 	{0},
 };
+
+static bool check_clat6(struct reader *r, const struct ynode *n,
+			const struct clat_pair *p)
+{
+	struct prefix6 probe = {.len = 96}, out;
+
+	if (!p->neutral && p->clat6.len != 96)
+		diags_add(r->d, yaml_get(n, "clat6")->pos,
+			  "`clat6` has length %d; 96 is expected (RFC 6877)",
+			  p->clat6.len);
+	else if (p->neutral && !rfc6052_neutral_clat(&p->clat6, &probe, &out))
+		diags_add(r->d, yaml_get(n, "clat6")->pos,
+			  "`clat6` has length %d; 64 to 80 is expected with "
+			  "`checksum-neutral`, and bits 64 to 71 zero",
+			  p->clat6.len);
+	else
+		return true;
+	return false;
+}
 
 /* The network's addresses keep their 32 bits inside the /96. */
 static void read_clat_pair(struct reader *r, const struct ynode *n)
 {
-	struct clat_pair p;
+	struct clat_pair p = {0};
 	struct prefix6 p6;
+	struct config *c = r->c;
+	size_t before = c->n_eams;
 
-	if (yaml_read_map(n, "clat", clat_pair_fields, &p, r->a, r->d))
+	if (yaml_read_map(n, "clat", clat_pair_fields, &p, r->a, r->d) ||
+	    !check_clat6(r, n, &p))
 		return;
-	if (p.clat6.len != 96) {
-		diags_add(r->d, yaml_get(n, "clat6")->pos,
-			  "`clat6` has length %d; 96 is expected (RFC 6877)",
-			  p.clat6.len);
-		return;
-	}
-	p6 = p.clat6;
-	memcpy(&p6.addr.s6_addr[12], &p.lan4.addr, 4);
-	p6.len = (uint8_t)(96 + p.lan4.len);
+	config_embed4(&p.clat6, &p.lan4, &p6);
 	add_eam(r, n, &p.lan4, &p6);
-	if (IN6_IS_ADDR_UNSPECIFIED(&r->c->self6)) {
+	if (p.neutral && c->n_eams > before)
+		*ARENA_APPEND(r->a, c->neutrals, c->n_neutrals) =
+			(struct config_neutral){before, p.clat6};
+	if (IN6_IS_ADDR_UNSPECIFIED(&c->self6)) {
 		uint32_t dummy = htonl(ADDRMAP_DUMMY4);
 
-		r->c->self6 = p.clat6.addr;
-		memcpy(&r->c->self6.s6_addr[12], &dummy, 4);
+		c->self6 = p.clat6.addr;
+		memcpy(&c->self6.s6_addr[12], &dummy, 4);
+		c->neutral_self = p.neutral;
 	}
 }
 

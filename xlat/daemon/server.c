@@ -176,6 +176,8 @@ int server_reload(struct server *s, char *text, size_t len)
 			 what);
 		goto refused;
 	}
+	if (s->discover)
+		discover_apply(s->discover, c);
 	if (setup_apply(&s->setup, c, server_now(s), &e)) {
 		snprintf(text, len, "%s", e.text);
 		goto refused;
@@ -234,6 +236,11 @@ static int start(struct server *s, int signals, struct err *e)
 		if (!s->sync)
 			return -1;
 	}
+	if (c->pref64_by != CONFIG_PREF64_GIVEN) {
+		s->discover = discover_open(s, e);
+		if (!s->discover)
+			return -1;
+	}
 	if (c->control) {
 		s->control = control_open(s, c->control, e);
 		if (!s->control)
@@ -246,6 +253,7 @@ static void stop(struct server *s)
 {
 	control_close(s->control);
 	sync_close(s->sync);
+	discover_close(s->discover);
 	loop_free(s->loop);
 	io_close(s->io);
 	setup_fini(&s->setup);

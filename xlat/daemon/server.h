@@ -10,6 +10,7 @@
 
 struct control;
 struct sync;
+struct discover;
 
 struct server {
 	const char *config_path;
@@ -19,7 +20,8 @@ struct server {
 	struct io *io;
 	struct loop *loop;
 	struct control *control;
-	struct sync *sync; /* NULL: no standby */
+	struct sync *sync;	   /* NULL: no standby */
+	struct discover *discover; /* clat: NULL: the prefix is configured */
 	struct mono started;
 	int64_t ahead_ns;	 /* test-clock: what ctl advance has added */
 	struct ratelimit events; /* messages about packets */
@@ -96,5 +98,32 @@ struct sync_stats {
 	int64_t silent_ms;		      /* since the peer; -1: never */
 };
 void sync_get_stats(const struct sync *y, struct sync_stats *out);
+
+/* ---- discover.c -----------------------------------------------------------
+ */
+
+/*
+ * discover_open - learn the PLAT's prefix as s->config says, now and whenever
+ * it changes, and translate by it. NULL with @e set: socket or memory.
+ */
+struct discover *discover_open(struct server *s, struct err *e);
+void discover_close(struct discover *d);
+/* discover_apply - let @c, of a reload, have what is known. */
+void discover_apply(const struct discover *d, struct config *c);
+
+struct discover_stats {
+	bool known;
+	struct prefix6 prefix;
+	bool forever;	/* until it is told otherwise (DNS) */
+	int64_t left_s; /* of its lifetime */
+	unsigned int prefixes;
+	uint64_t sent;	   /* queries or solicitations */
+	uint64_t answers;  /* that were understood */
+	uint64_t negative; /* of these: there is no prefix */
+	uint64_t ignored;  /* malformed or somebody else's */
+	uint64_t timeouts; /* queries without answer */
+	uint64_t changes;  /* of the prefix in use */
+};
+void discover_get_stats(const struct discover *d, struct discover_stats *out);
 
 #endif

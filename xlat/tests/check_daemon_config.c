@@ -98,6 +98,27 @@ static const struct {
 	 "udp-zero-checksum, allow-private, icmp-source4, icmp-source6, "
 	 "icmp-rate, test-clock, seed, pref64, clat, eam, icmp-pool4 or "
 	 "icmp-name-source\n"},
+	{ROLE_CLAT,
+	 TUN "pref64: {from: dns, interface: wan, servers: [192.0.2.1, x]}\n"
+	     "clat: {lan4: 192.168.1.0/24, clat6: \"2001:db8:1::/96\", "
+	     "checksum-neutral: true}\n",
+	 "f:2:32: `interface` goes with `from: ra`\n"
+	 "f:2:47: `servers`: an IPv6 address is expected; IPv4 is what this is "
+	 "to bring about\n"
+	 "f:2:58: `servers`: an IPv6 address is expected; IPv4 is what this is "
+	 "to bring about\n"
+	 "f:3:37: `clat6` has length 96; 64 to 80 is expected with "
+	 "`checksum-neutral`, and bits 64 to 71 zero\n"},
+	{ROLE_CLAT,
+	 TUN "pref64: {from: ra}\n"
+	     "clat: {lan4: 192.168.1.0/24, clat6: \"2001:db8:1::/96\"}\n",
+	 "f:2:9: `interface` is missing: where routers advertise\n"},
+	{ROLE_CLAT,
+	 TUN "pref64: 2001:db8:64::/48\n"
+	     "clat: {lan4: 192.168.1.0/24, clat6: \"2001:db8:1::/64\", "
+	     "checksum-neutral: true}\n",
+	 "f:2:9: `pref64`: only /32 and /96 allow `checksum-neutral` "
+	 "addresses\n"},
 	{ROLE_SIIT,
 	 TUN "eam: [{ipv4: 192.0.2.1, ipv6: \"2001:db8::1\"}]\n"
 	     "hairpin: simple\ntos: 256\nicmp-pool4: 198.51.100.1/24\n",

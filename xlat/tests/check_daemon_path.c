@@ -224,6 +224,40 @@ START_TEST(clat_and_back)
 }
 END_TEST
 
+/* The transport checksum is the same bytes on both sides (RFC 6296). */
+START_TEST(clat_checksum_neutral)
+{
+	static const char *const pref64s[] = {"64:ff9b::/96",
+					      "2001:db8:64::/96",
+					      "2001:db8::/32"};
+	struct prefix6 from;
+	struct in6_addr a;
+
+	prefix6_parse("2001:db8:c1:2::/64", &from);
+	for (unsigned int i = 0; i < 3; i++) {
+		char text[256];
+		size_t len;
+
+		snprintf(text, sizeof(text),
+			 "tun: {name: t}\npref64: %s\n"
+			 "clat: {lan4: 192.168.1.0/24, clat6: "
+			 "\"2001:db8:c1:2::/64\", checksum-neutral: true}\n"
+			 "allow-private: true\n",
+			 pref64s[i]);
+		start(ROLE_CLAT, text);
+		len = udp4(p, "192.168.1.2", 5000, "198.51.100.1", 53, 100,
+			   true);
+		ck_assert_int_eq(push(p, len), VERDICT_FORWARD);
+		ck_assert_int_eq(pull(), (long)len + 20);
+		ck_assert(csum_good6(out));
+		ck_assert_mem_eq(out + 46, p + 26, 2);
+		memcpy(&a, out + 8, 16);
+		ck_assert(prefix6_contains(&from, &a));
+		stop();
+	}
+}
+END_TEST
+
 START_TEST(plat_there_and_back)
 {
 	char reply_to[] = "192.0.2.1";
@@ -517,6 +551,7 @@ int main(void)
 
 	suite_add_tcase(s, t);
 	tcase_add_test(t, clat_and_back);
+	tcase_add_test(t, clat_checksum_neutral);
 	tcase_add_test(t, plat_there_and_back);
 	tcase_add_test(t, plat_refusals_have_reasons);
 	tcase_add_test(t, strict_prefix_refuses_private_addresses);

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* What a CLAT may be told instead of addresses: where to learn the PLAT's
+ * prefix, and to choose addresses that leave checksums alone. */
+#include "config_internal.h"
+
+#include <net/if.h>
+#include <string.h>
+
+static const char *const sources[] = {"dns", "ra", NULL};
+
+struct raw_source {
+	int from;
+	const char *interface;
+	struct ynode *servers;
+};
+
+static const struct yfield source_fields[] = {
+	{.key = "from",
+	 .type = YF_ENUM,
+	 .offset = offsetof(struct raw_source, from),
+	 .words = sources,
+	 .required = true},
+	{.key = "interface",
+	 .type = YF_STRING,
+	 .offset = offsetof(struct raw_source, interface)},
+	{.key = "servers",
+	 .type = YF_NODE,
+	 .offset = offsetof(struct raw_source, servers)},
+	{0},
+};
+
+static void read_servers(struct reader *r, const struct ynode *n)
+{
+	struct config *c = r->c;
+
+	if (n->kind != YNODE_LIST || !n->n) {
+		diags_add(r->d, n->pos,
+			  "`servers`: a list of IPv6 addresses is expected");
+		return;
+	}
+	for (size_t i = 0; i < n->n; i++) {
+		const struct ynode *x = n->items[i];
+		struct addr a;
+
+		if (x->kind != YNODE_SCALAR || addr_parse(x->text, &a) ||
+		    a.family != AF_INET6)
+			diags_add(r->d, x->pos,
+				  "`servers`: an IPv6 address is expected; "
+				  "IPv4 is what this is to bring about");
+		else
+			*ARENA_APPEND(r->a, c->servers, c->n_servers) = a.v6;
+	}
+}
+
+static void read_source(struct reader *r, const struct ynode *n)
+{
+	struct raw_source raw = {0};
+
+	if (yaml_read_map(n, "pref64", source_fields, &raw, r->a, r->d))
+		return;
+	r->c->pref64_by = raw.from == 0 ? CONFIG_PREF64_DNS : CONFIG_PREF64_RA;
+	if (raw.from == 0 && raw.interface)
+		diags_add(r->d, yaml_get(n, "interface")->pos,
+			  "`interface` goes with `from: ra`");
+	if (raw.from == 1 && raw.servers)
+		diags_add(r->d, yaml_get(n, "servers")->pos,
+			  "`servers` goes with `from: dns`");
+	if (raw.from == 1 && !raw.interface)
+		diags_add(r->d, n->pos,
+			  "`interface` is missing: where routers advertise");
+	if (raw.interface && strlen(raw.interface) >= IF_NAMESIZE)
+		diags_add(r->d, yaml_get(n, "interface")->pos,
+			  "`interface: %s`: a name of up to 15 letters is "
+			  "expected",
+			  raw.interface);
+	r->c->ra_interface = raw.interface;
+	if (raw.from == 0 && raw.servers)
+		read_servers(r, raw.servers);
+}
+
+void config_read_clat_pref64(struct reader *r, const struct ynode *n)
+{
+	if (n->kind == YNODE_MAP)
+		read_source(r, n);
+	else
+		config_read_pref64(r, n, "pref64");
+}
+
+/* ---- checksum-neutral ------------------------------------------------------
+ */
+
+void config_embed4(const struct prefix6 *clat6, const struct prefix4 *lan4,
+		   struct prefix6 *out)
+{
+	*out = *clat6;
+	memcpy(&out->addr.s6_addr[12], &lan4->addr, 4);
+	out->len = (uint8_t)(96 + lan4->len);
+}
+
+bool config_set_pref64(struct config *c, const struct prefix6 *p)
+{
+	struct in_addr dummy = {htonl(ADDRMAP_DUMMY4)};
+
+	c->has_pref64 = p != NULL;
+	if (!p)
+		return true;
+	c->pref64 = *p;
+	for (size_t i = 0; i < c->n_neutrals; i++) {
+		const struct config_neutral *x = &c->neutrals[i];
+		struct eam_entry *entry = &c->eams[x->eam];
+		struct prefix6 clat6;
+
+		if (!rfc6052_neutral_clat(&x->from, p, &clat6)) {
+			c->has_pref64 = false;
+			return false;
+		}
+		config_embed4(&clat6, &entry->p4, &entry->p6);
+		if (i == 0 && c->neutral_self)
+			rfc6052_encode(&clat6, dummy, &c->self6);
+	}
+	return true;
+}
+
+bool config_same_discovery(const struct config *a, const struct config *b)
+{
+	bool same_if = a->ra_interface && b->ra_interface
+			       ? !strcmp(a->ra_interface, b->ra_interface)
+			       : a->ra_interface == b->ra_interface;
+
+	return a->pref64_by == b->pref64_by && same_if &&
+	       a->n_servers == b->n_servers &&
+	       (!a->n_servers || !memcmp(a->servers, b->servers,
+					 a->n_servers * sizeof(*a->servers)));
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation
+ *
+ * RFC 7050: AAAA of ipv4only.arpa. One query at a time, each from a socket,
+ * and so from a port, of its own, with an identifier from the system's random
+ * source: an attacker off the path has to guess both. Servers are asked in the
+ * order of the configuration or of resolv.conf, which is read anew each time;
+ * one that is silent for a second, or answers with a failure, is followed by
+ * the next. When all have failed there is a pause, doubled up to a minute.
+ *
+ * A positive answer is asked for again ten seconds before its TTL is over, and
+ * an answer that there is no prefix when its TTL is over. As long as nobody
+ * answers, what was known last stays in use: a resolver that has died is no
+ * statement about the PLAT.
+ *
+ * DEPARTS from section 3.1.2 (validation by DNSSEC, a MAY): xlatd is no
+ * validating resolver. The channel to the resolver has to be trusted, as it is
+ * where the operator's own network delivers it. Section 3.2: no connectivity
+ * check but the traffic itself. Only the first prefix is used, for one packet
+ * can have only one destination.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../base/log.h"
+#include "discover_internal.h"
+
+#define PORT	     53
+#define ANSWER_NS    NS_PER_S
+#define MAX_PAUSE_NS (60 * NS_PER_S)
+#define UNSAID_TTL_S 60 /* of a negative answer without SOA */
+#define EARLY_S	     10
+#define MAX_SERVERS  8
+#define ANSWER_BYTES 2048
+#define FOREVER_S    UINT32_MAX
+#define RESOLV_CONF  "/etc/resolv.conf"
+
+static void on_ask(void *arg, struct mono due);
+
+static unsigned int read_resolv_conf(struct in6_addr *v)
+{
+	FILE *f = fopen(RESOLV_CONF, "re");
+	char line[256], word[64];
+	unsigned int n = 0;
+	struct addr a;
+
+	if (!f)
+		return 0;
+	while (n < MAX_SERVERS && fgets(line, sizeof(line), f))
+		if (sscanf(line, " nameserver %63s", word) == 1 &&
+		    !addr_parse(word, &a) && a.family == AF_INET6)
+			v[n++] = a.v6;
+	fclose(f);
+	return n;
+}
+
+static unsigned int get_servers(const struct discover *d, struct in6_addr *v)
+{
+	const struct config *c = d->server->config;
+	unsigned int n = 0;
+
+	if (!c->n_servers)
+		return read_resolv_conf(v);
+	for (; n < c->n_servers && n < MAX_SERVERS; n++)
+		v[n] = c->servers[n];
+	return n;
+}
+
+/* ---- what comes next -------------------------------------------------------
+ */
+
+static void ask_in(struct discover *d, int64_t ns)
+{
+	discover_unwatch(d);
+	discover_retry(d, ns, on_ask);
+}
+
+/* This server was of no use. */
+static void ask_next(struct discover *d)
+{
+	struct in6_addr v[MAX_SERVERS];
+	unsigned int n = get_servers(d, v);
+	int64_t pause = NS_PER_S << (d->round < 6 ? d->round : 6);
+
+	d->edns = true;
+	d->turn++;
+	if (n && d->turn % n) {
+		ask_in(d, 0);
+		return;
+	}
+	d->round++;
+	ask_in(d, pause < MAX_PAUSE_NS ? pause : MAX_PAUSE_NS);
+}
+
+static void on_silence(void *arg, struct mono due)
+{
+	struct discover *d = arg;
+
+	(void)due;
+	d->retry = NULL;
+	d->stats.timeouts++;
+	ask_next(d);
+}
+
+/* The next question is due @s seconds from now; never at once. */
+static void answered(struct discover *d, uint32_t s)
+{
+	d->stats.answers++;
+	d->round = 0;
+	ask_in(d, (s ? (int64_t)s : 1) * NS_PER_S);
+}
+
+static void on_found(struct discover *d, struct pref64_list *l, uint32_t ttl)
+{
+	for (unsigned int i = 0; i < l->n; i++)
+		l->v[i].lifetime_s = FOREVER_S;
+	pref64_keep_only(&d->set, l, &in6addr_any);
+	pref64_learn(&d->set, l, &in6addr_any, clock_now());
+	discover_update(d);
+	answered(d, ttl > 2 * EARLY_S ? ttl - EARLY_S : ttl / 2);
+}
+
+static void on_negative(struct discover *d, enum pref64_answer a, uint32_t ttl)
+{
+	const struct pref64_list none = {.n = 0};
+
+	d->stats.negative++;
+	if (a == PREF64_UNUSABLE)
+		log_warn("ipv4only.arpa: AAAA records without 192.0.0.170 or "
+			 "192.0.0.171 at a place of RFC 6052");
+	else
+		log_warn("ipv4only.arpa: no AAAA record: the resolver is no "
+			 "DNS64");
+	pref64_keep_only(&d->set, &none, &in6addr_any);
+	discover_update(d);
+	answered(d, ttl ? ttl : UNSAID_TTL_S);
+}
+
+/* ---- one query -------------------------------------------------------------
+ */
+
+/* Returns whether the query is over. */
+static bool take_answer(struct discover *d, const uint8_t *msg, size_t len)
+{
+	struct pref64_list l;
+	uint32_t ttl;
+	enum pref64_answer a = pref64_parse_answer(msg, len, d->id, &l, &ttl);
+
+	switch (a) {
+	case PREF64_FOREIGN:
+		d->stats.ignored++;
+		return false;
+	case PREF64_FOUND:
+		on_found(d, &l, ttl);
+		break;
+	case PREF64_NEGATIVE:
+	case PREF64_UNUSABLE:
+		on_negative(d, a, ttl);
+		break;
+	case PREF64_NO_EDNS:
+		if (d->edns) {
+			d->edns = false;
+			ask_in(d, 0);
+			break;
+		}
+		ask_next(d);
+		break;
+	case PREF64_TRUNCATED:
+	case PREF64_FAILED:
+		ask_next(d);
+		break;
+	}
+	return true;
+}
+
+static void on_answer(void *arg, uint32_t events)
+{
+	struct discover *d = arg;
+	uint8_t buf[ANSWER_BYTES];
+
+	(void)events;
+	for (;;) {
+		ssize_t n = recv(d->fd, buf, sizeof(buf), MSG_DONTWAIT);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n < 0) { /* nobody listens there, or no way leads there */
+			ask_next(d);
+			return;
+		}
+		if (take_answer(d, buf, (size_t)n))
+			return;
+	}
+}
+
+static int send_query(struct discover *d, const struct in6_addr *server)
+{
+	struct sockaddr_in6 to = {.sin6_family = AF_INET6,
+				  .sin6_port = htons(PORT),
+				  .sin6_addr = *server};
+	uint8_t buf[PREF64_QUERY_BYTES];
+	unsigned int len;
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -1;
+	if (getrandom(&d->id, sizeof(d->id), 0) != sizeof(d->id) ||
+	    connect(fd, (const struct sockaddr *)&to, sizeof(to))) {
+		close(fd);
+		return -1;
+	}
+	len = pref64_put_query(d->id, d->edns, buf);
+	if (send(fd, buf, len, MSG_NOSIGNAL) < 0) {
+		close(fd);
+		return -1;
+	}
+	d->stats.sent++;
+	return discover_watch(d, fd, on_answer);
+}
+
+static void on_ask(void *arg, struct mono due)
+{
+	struct in6_addr v[MAX_SERVERS];
+	struct discover *d = arg;
+	unsigned int n = get_servers(d, v);
+
+	(void)due;
+	d->retry = NULL;
+	if (!n) {
+		if (!d->turn)
+			log_warn("no IPv6 nameserver in " RESOLV_CONF);
+		ask_next(d);
+		return;
+	}
+	if (send_query(d, &v[d->turn % n]))
+		ask_next(d);
+	else
+		discover_retry(d, ANSWER_NS, on_silence);
+}
+
+void discover_dns_start(struct discover *d)
+{
+	d->edns = true;
+	discover_retry(d, 0, on_ask);
+}

@@ -1,0 +1,540 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * xlatd clat learns the PLAT's prefix: from a name server on ::1 and from a
+ * router at the other end of a TAP device, both played here, byte by byte.
+ *
+ * Needs root and /dev/net/tun; says SKIP and exits with 77 without them.
+ */
+#include <arpa/inet.h>
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../base/clock.h"
+#include "../base/err.h"
+#include "../base/file.h"
+#include "../core/csum.h"
+
+#define DEADLINE_NS (20 * NS_PER_S)
+
+static char dir[] = "/tmp/discover-XXXXXX";
+static char xlatd[512];
+static pid_t pid;
+
+static void need(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "%s: %s\n", what, strerror(errno));
+	abort();
+}
+
+/* ---- a namespace of its own, one for each test ----------------------------
+ */
+
+static void raise_link(const char *name)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq r = {.ifr_flags = IFF_UP};
+
+	strcpy(r.ifr_name, name);
+	need(!ioctl(fd, SIOCSIFFLAGS, &r), "SIOCSIFFLAGS");
+	close(fd);
+}
+
+static void put_sysctl(const char *path, const char *value)
+{
+	struct err e;
+
+	if (file_put(path, value, &e))
+		fprintf(stderr, "%s\n", e.text);
+}
+
+static void new_namespace(void)
+{
+	need(!unshare(CLONE_NEWNET), "unshare");
+	put_sysctl("/proc/sys/net/ipv6/conf/default/accept_dad", "0");
+	put_sysctl("/proc/sys/net/ipv6/conf/all/disable_ipv6", "0");
+	put_sysctl("/proc/sys/net/ipv6/conf/default/disable_ipv6", "0");
+	raise_link("lo");
+}
+
+static int open_tap(void)
+{
+	struct ifreq r = {.ifr_flags = IFF_TAP | IFF_NO_PI};
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+
+	need(fd >= 0, "/dev/net/tun");
+	strcpy(r.ifr_name, "wan");
+	need(!ioctl(fd, TUNSETIFF, &r), "TUNSETIFF");
+	raise_link("wan");
+	return fd;
+}
+
+/* ---- xlatd -----------------------------------------------------------------
+ */
+
+static void write_config(const char *pref64, const char *clat6)
+{
+	char path[64], text[512];
+	struct err e;
+
+	snprintf(path, sizeof(path), "%s/yaml", dir);
+	snprintf(text, sizeof(text),
+		 "tun: {name: clat}\ncontrol: %s/sock\npref64: %s\n"
+		 "clat: {lan4: 192.168.1.0/24, clat6: %s}\n",
+		 dir, pref64, clat6);
+	need(!file_write(path, text, strlen(text), &e), path);
+}
+
+static void start_xlatd(void)
+{
+	char path[64], fd[16];
+	int pipes[2];
+	char c;
+
+	snprintf(path, sizeof(path), "%s/yaml", dir);
+	need(!pipe2(pipes, O_CLOEXEC), "pipe");
+	pid = fork();
+	need(pid >= 0, "fork");
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		snprintf(fd, sizeof(fd), "%d", dup(pipes[1]));
+		execl(xlatd, xlatd, "clat", "--config", path, "--ready-fd", fd,
+		      NULL);
+		_exit(127);
+	}
+	close(pipes[1]);
+	ck_assert_int_eq(read(pipes[0], &c, 1), 1);
+	close(pipes[0]);
+}
+
+static void stop_xlatd(void)
+{
+	int status;
+
+	kill(pid, SIGTERM);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	pid = 0;
+	ck_assert_int_eq(status, 0);
+}
+
+static json_t *request(const char *line)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	FILE *f;
+	json_t *o;
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s/sock", dir);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	ck_assert_int_gt(dprintf(fd, "%s\n", line), 0);
+	f = fdopen(fd, "r");
+	o = json_loadf(f, 0, NULL);
+	fclose(f);
+	ck_assert_ptr_nonnull(o);
+	return o;
+}
+
+/* "" when none is known. */
+static void get_prefix(char *text, size_t len, json_int_t *counter,
+		       const char *name)
+{
+	json_t *o = request("stats"), *p = json_object_get(o, "pref64");
+	const char *s = json_string_value(json_object_get(p, "prefix"));
+
+	snprintf(text, len, "%s", s ? s : "");
+	if (counter)
+		*counter = json_integer_value(json_object_get(p, name));
+	json_decref(o);
+}
+
+static bool passed(struct mono deadline)
+{
+	return mono_sub(clock_now(), deadline) > 0;
+}
+
+static void pause_ms(int ms)
+{
+	poll(NULL, 0, ms);
+}
+
+static void await_prefix(const char *want)
+{
+	struct mono end = mono_add(clock_now(), DEADLINE_NS);
+	char got[64];
+
+	for (;;) {
+		get_prefix(got, sizeof(got), NULL, NULL);
+		if (!strcmp(got, want))
+			return;
+		ck_assert_msg(!passed(end), "prefix is %s, not %s", got, want);
+		pause_ms(10);
+	}
+}
+
+static void await_counter(const char *name, json_int_t least)
+{
+	struct mono end = mono_add(clock_now(), DEADLINE_NS);
+	json_int_t n;
+	char got[64];
+
+	for (;;) {
+		get_prefix(got, sizeof(got), &n, name);
+		if (n >= least)
+			return;
+		ck_assert_msg(!passed(end), "%s is %lld", name, (long long)n);
+		pause_ms(10);
+	}
+}
+
+/* ---- a name server ---------------------------------------------------------
+ */
+
+static int dns_open(void)
+{
+	struct sockaddr_in6 a = {.sin6_family = AF_INET6,
+				 .sin6_port = htons(53),
+				 .sin6_addr = in6addr_loopback};
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	need(!bind(fd, (struct sockaddr *)&a, sizeof(a)), "bind");
+	return fd;
+}
+
+struct query {
+	struct sockaddr_in6 from;
+	uint8_t msg[512];
+	size_t len;
+};
+
+static void dns_read(int fd, struct query *q)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	socklen_t len = sizeof(q->from);
+	ssize_t n;
+
+	ck_assert_int_eq(poll(&p, 1, DEADLINE_NS / NS_PER_MS), 1);
+	n = recvfrom(fd, q->msg, sizeof(q->msg), 0, (struct sockaddr *)&q->from,
+		     &len);
+	ck_assert_int_ge(n, 31);
+	q->len = 31; /* without EDNS */
+}
+
+/* One AAAA record, or none; @rcode; @change is added to the identifier. */
+static void dns_answer(int fd, const struct query *q, const char *aaaa,
+		       uint32_t ttl, unsigned int rcode, unsigned int change)
+{
+	uint8_t msg[256];
+	const uint8_t head[12] = {
+		0xc0,	      12, 0, 28, 0, 1, 0, 0, (uint8_t)(ttl >> 8),
+		(uint8_t)ttl, 0,  16};
+	size_t len = q->len;
+
+	memcpy(msg, q->msg, len);
+	msg[1] = (uint8_t)(msg[1] + change);
+	msg[2] |= 0x80;
+	msg[3] = (uint8_t)rcode;
+	msg[7] = aaaa != NULL;
+	msg[11] = 0;
+	if (aaaa) {
+		memcpy(msg + len, head, 12);
+		inet_pton(AF_INET6, aaaa, msg + len + 12);
+		len += 28;
+	}
+	ck_assert_int_eq(sendto(fd, msg, len, 0,
+				(const struct sockaddr *)&q->from,
+				sizeof(q->from)),
+			 (ssize_t)len);
+}
+
+START_TEST(dns_followed)
+{
+	struct query q, next;
+	int fd;
+
+	new_namespace();
+	fd = dns_open();
+	write_config("{from: dns, servers: [\"::1\"]}", "\"2001:db8:c1::/96\"");
+	start_xlatd();
+	await_prefix("");
+	dns_read(fd, &q);
+	/* guesses come first, and are not believed */
+	dns_answer(fd, &q, "2001:db8:bad::c000:aa", 2, 0, 1);
+	await_counter("ignored", 1);
+	await_prefix("");
+	dns_answer(fd, &q, "2001:db8:a::c000:aa", 2, 0, 0);
+	await_prefix("2001:db8:a::/96");
+	/* its TTL is 2 s: asked again, from another port */
+	dns_read(fd, &next);
+	ck_assert(next.from.sin6_port != q.from.sin6_port ||
+		  memcmp(next.msg, q.msg, 2) != 0);
+	dns_answer(fd, &next, "2001:db8:b::c000:ab", 2, 0, 0);
+	await_prefix("2001:db8:b::/96");
+	/* silence changes nothing, NXDOMAIN does */
+	dns_read(fd, &q);
+	await_counter("timeouts", 1);
+	await_prefix("2001:db8:b::/96");
+	dns_read(fd, &q);
+	dns_answer(fd, &q, NULL, 0, 3, 0);
+	await_prefix("");
+	stop_xlatd();
+	close(fd);
+}
+END_TEST
+
+/* A server that refuses EDNS, and one that is not there. */
+START_TEST(dns_servers)
+{
+	struct query q;
+	int fd;
+
+	new_namespace();
+	fd = dns_open();
+	write_config("{from: dns, servers: [\"2001:db8::53\", \"::1\"]}",
+		     "\"2001:db8:c1::/96\"");
+	start_xlatd();
+	dns_read(fd, &q);
+	ck_assert_uint_eq(q.msg[11], 1);
+	dns_answer(fd, &q, NULL, 0, 1, 0);
+	dns_read(fd, &q);
+	ck_assert_uint_eq(q.msg[11], 0);
+	dns_answer(fd, &q, "2001:db8:a::c000:aa", 600, 0, 0);
+	await_prefix("2001:db8:a::/96");
+	stop_xlatd();
+	close(fd);
+}
+END_TEST
+
+/* Moves with the prefix, and is kept by a reload. */
+START_TEST(neutral_and_reload)
+{
+	struct query q;
+	json_t *o;
+	int fd;
+
+	new_namespace();
+	fd = dns_open();
+	write_config("{from: dns, servers: [\"::1\"]}",
+		     "\"2001:db8:c1:2::/64\", checksum-neutral: true");
+	start_xlatd();
+	dns_read(fd, &q);
+	dns_answer(fd, &q, "2001:db8:a::c000:aa", 600, 0, 0);
+	await_prefix("2001:db8:a::/96");
+	write_config("{from: dns, servers: [\"::1\"]}",
+		     "\"2001:db8:c1:3::/64\", checksum-neutral: true");
+	o = request("reload");
+	ck_assert(json_is_true(json_object_get(o, "ok")));
+	json_decref(o);
+	await_prefix("2001:db8:a::/96");
+	write_config("64:ff9b::/96", "\"2001:db8:c1::/96\"");
+	o = request("reload");
+	ck_assert_ptr_nonnull(strstr(
+		json_string_value(json_object_get(o, "error")), "pref64"));
+	json_decref(o);
+	stop_xlatd();
+	close(fd);
+}
+END_TEST
+
+/* ---- a router --------------------------------------------------------------
+ */
+
+struct ra {
+	const char *src;
+	uint8_t hops;
+	const char *prefix;
+	unsigned int lifetime_s;
+};
+
+static void send_ra(int tap, const struct ra *ra)
+{
+	uint8_t f[14 + 40 + 16 + 16] = {0x33, 0x33, 0, 0, 0, 1,	   2,
+					0,    0,    0, 0, 1, 0x86, 0xdd};
+	uint8_t *ip = f + 14, *icmp = ip + 40, *option = icmp + 16;
+	uint8_t pseudo[40] = {0};
+	uint16_t sum;
+
+	ip[0] = 0x60;
+	ip[5] = 32;
+	ip[6] = 58;
+	ip[7] = ra->hops;
+	inet_pton(AF_INET6, ra->src, ip + 8);
+	inet_pton(AF_INET6, "ff02::1", ip + 24);
+	icmp[0] = 134;
+	icmp[4] = 64;
+	option[0] = 38;
+	option[1] = 2;
+	option[2] = (uint8_t)(ra->lifetime_s >> 8);
+	option[3] = (uint8_t)(ra->lifetime_s & 0xf8);
+	{
+		struct in6_addr a;
+
+		inet_pton(AF_INET6, ra->prefix, &a);
+		memcpy(option + 4, &a, 12);
+	}
+	memcpy(pseudo, ip + 8, 32);
+	pseudo[35] = 32;
+	pseudo[39] = 58;
+	sum = (uint16_t)~csum_fold(csum_add(csum_add(0, pseudo, 40), icmp, 32));
+	memcpy(icmp + 2, &sum, 2);
+	ck_assert_int_eq(write(tap, f, sizeof(f)), (ssize_t)sizeof(f));
+}
+
+/* Until a solicitation has come, as RFC 4861 section 4.1 has it. */
+static void await_solicitation(int tap)
+{
+	struct mono end = mono_add(clock_now(), DEADLINE_NS);
+	struct pollfd p = {.fd = tap, .events = POLLIN};
+	uint8_t f[2048], all_routers[16];
+
+	inet_pton(AF_INET6, "ff02::2", all_routers);
+	for (;;) {
+		ssize_t n;
+
+		ck_assert(!passed(end));
+		poll(&p, 1, 100);
+		n = read(tap, f, sizeof(f));
+		if (n < 62 || f[12] != 0x86 || f[20] != 58 || f[54] != 133)
+			continue;
+		if (memcmp(f + 38, all_routers, 16) != 0 || f[21] != 255)
+			continue;
+		return;
+	}
+}
+
+START_TEST(ra_followed)
+{
+	static const struct ra hops = {"fe80::1", 254, "2001:db8:bad::", 600},
+			       global = {"2001:db8::1", 255,
+					 "2001:db8:bad::", 600},
+			       first = {"fe80::1", 255, "2001:db8:a::", 600},
+			       other = {"fe80::2", 255, "2001:db8:b::", 600},
+			       none = {"fe80::1", 255, "2001:db8:a::", 0},
+			       soon = {"fe80::2", 255, "2001:db8:b::", 8};
+	int tap;
+
+	new_namespace();
+	put_sysctl("/proc/sys/net/ipv6/conf/default/accept_ra", "0");
+	tap = open_tap();
+	write_config("{from: ra, interface: wan}", "\"2001:db8:c1::/96\"");
+	start_xlatd();
+	await_solicitation(tap);
+	send_ra(tap, &hops);
+	send_ra(tap, &global);
+	await_counter("ignored", 2);
+	await_prefix("");
+	send_ra(tap, &first);
+	await_prefix("2001:db8:a::/96");
+	send_ra(tap, &other); /* known, not used */
+	await_counter("known", 2);
+	await_prefix("2001:db8:a::/96");
+	send_ra(tap, &none);
+	await_prefix("2001:db8:b::/96");
+	send_ra(tap, &soon); /* 8 seconds are the least there is */
+	await_prefix("");
+	await_solicitation(tap);
+	stop_xlatd();
+	close(tap);
+}
+END_TEST
+
+START_TEST(ra_needs_interface)
+{
+	char path[64];
+	int status;
+
+	new_namespace();
+	write_config("{from: ra, interface: absent}", "\"2001:db8:c1::/96\"");
+	snprintf(path, sizeof(path), "%s/yaml", dir);
+	pid = fork();
+	if (!pid) {
+		execl(xlatd, xlatd, "clat", "--config", path, NULL);
+		_exit(127);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	pid = 0;
+	ck_assert_int_eq(WEXITSTATUS(status), 1);
+}
+END_TEST
+
+static const char *cannot_run(void)
+{
+	if (geteuid())
+		return "needs root";
+	if (access(xlatd, X_OK))
+		return "xlatd is not built";
+	if (access("/dev/net/tun", R_OK | W_OK))
+		return "no /dev/net/tun";
+	return NULL;
+}
+
+/* .../build/tests/this -> .../build/xlatd */
+static void find_xlatd(const char *self)
+{
+	char path[400];
+	const char *slash;
+
+	snprintf(path, sizeof(path), "%s", self);
+	slash = strrchr(path, '/');
+	snprintf(xlatd, sizeof(xlatd), "%.*s/../xlatd",
+		 slash ? (int)(slash - path) : 1, slash ? path : ".");
+}
+
+static void remove_files(void)
+{
+	static const char *const names[] = {"yaml", "sock"};
+	char path[64];
+
+	for (unsigned int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+		unlink(path);
+	}
+	rmdir(dir);
+}
+
+int main(int argc, char **argv)
+{
+	Suite *s = suite_create("discover");
+	TCase *t = tcase_create("discover");
+	const char *why;
+	SRunner *r;
+	int failed;
+
+	(void)argc;
+	find_xlatd(argv[0]);
+	why = cannot_run();
+	if (why) {
+		printf("SKIP: %s\n", why);
+		return 77;
+	}
+	need(mkdtemp(dir) != NULL, dir);
+	tcase_set_timeout(t, 120);
+	tcase_add_test(t, dns_followed);
+	tcase_add_test(t, dns_servers);
+	tcase_add_test(t, neutral_and_reload);
+	tcase_add_test(t, ra_followed);
+	tcase_add_test(t, ra_needs_interface);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	remove_files();
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
