@@ -118,6 +118,9 @@ static void capture(struct bench *b, const struct port *p, uint8_t *v,
 
 	if (p->side && is_noise(v, len))
 		return;
+	/* between the engine and its kernel */
+	if (b->attach == ATTACH_TUN_AND_LINK && p->side == 6 && v[0] >> 4 == 4)
+		return;
 	change_hops(v, len, p->hops);
 	marker = marker_of(v, len);
 	/* one that is quoted in an ICMP error is none */
@@ -330,13 +333,21 @@ int bench_wait(struct bench *b, int64_t ns, struct err *e)
 {
 	int ret;
 
-	if (b->player->advance)
-		return b->player->advance(b, ns, e);
+	if (b->player->advance) {
+		ret = b->player->advance(b, ns, e);
+		/* its death may be what went wrong: that news may come later */
+		if (ret)
+			loop_run_until(b->loop, never, b,
+				       mono_add(clock_now(), NS_PER_S));
+		return ret && b->ended ? err_set(e, ECHILD, "%s", b->fault)
+				       : ret;
+	}
 	if (ns > MAX_REAL_WAIT_NS)
 		return err_set(e, ENOTSUP,
-			       "%s has no clock that can be advanced, and %lld "
-			       "s are too long to wait",
-			       b->player->name, (long long)(ns / NS_PER_S));
+			       "%s has no clock that can be advanced, and the "
+			       "case waits longer than %d s",
+			       b->player->name,
+			       (int)(MAX_REAL_WAIT_NS / NS_PER_S));
 	ret = loop_run_until(b->loop, never, b, mono_add(clock_now(), ns));
 	if (ret == -EINTR)
 		return err_set(e, EINTR, "interrupted");
@@ -346,15 +357,15 @@ int bench_wait(struct bench *b, int64_t ns, struct err *e)
 /* ---- the engine's process --------------------------------------------------
  */
 
-/* What the engine said last: often the reason. */
-static void append_last_words(struct bench *b)
+/* What a program said last, behind @buf: often the reason. */
+static void append_last_words(struct bench *b, const char *log, char *buf,
+			      size_t len)
 {
 	char path[512], *text, *end, *line;
-	size_t n = strlen(b->fault);
+	size_t n = strlen(buf);
 	struct err e;
 
-	snprintf(path, sizeof(path), "%s/engine.log",
-		 world_node_dir(b->world, BENCH_ENGINE));
+	bench_file(b, log, path, sizeof(path));
 	text = file_read(path, NULL, &e);
 	if (!text)
 		return;
@@ -364,8 +375,7 @@ static void append_last_words(struct bench *b)
 	line = strrchr(text, '\n');
 	line = line ? line + 1 : text;
 	if (*line)
-		snprintf(b->fault + n, sizeof(b->fault) - n,
-			 "; its last words: %s", line);
+		snprintf(buf + n, len - n, "; its last words: %s", line);
 	free(text);
 }
 
@@ -380,7 +390,7 @@ static void on_exit_of_engine(void *arg, struct proc *p, int wstatus)
 	b->ended = true;
 	snprintf(b->fault, sizeof(b->fault), "%s %s", b->player->name,
 		 proc_describe_end(p, how, sizeof(how)));
-	append_last_words(b);
+	append_last_words(b, "engine.log", b->fault, sizeof(b->fault));
 }
 
 int bench_spawn(struct bench *b, const char *const *argv, struct err *e)
@@ -405,11 +415,13 @@ int bench_run(struct bench *b, const char *const *argv, struct err *e)
 	if (ret)
 		return ret;
 	ret = proc_wait(p, mono_add(clock_now(), PATIENCE_NS));
-	if (ret)
+	if (ret) {
 		err_set(e, -ret, "%s: %s", argv[0], strerror(-ret));
-	else if (proc_status(p))
+	} else if (proc_status(p)) {
 		ret = err_set(e, EIO, "%s %s", argv[0],
 			      proc_describe_end(p, how, sizeof(how)));
+		append_last_words(b, "helper.log", e->text, sizeof(e->text));
+	}
 	proc_free(p);
 	return ret;
 }
@@ -566,6 +578,11 @@ int bench_start(struct bench *b, const struct player *p, const struct setup *s,
 	return ret;
 }
 
+const char *bench_engine(const struct bench *b)
+{
+	return b->player->name;
+}
+
 static bool tun_gone(void *arg)
 {
 	return !world_iface_exists(((struct bench *)arg)->world, BENCH_ENGINE,
@@ -585,6 +602,8 @@ void bench_stop(struct bench *b)
 	proc_free(b->proc);
 	b->proc = NULL;
 	b->ended = false;
+	if (b->player->stop)
+		b->player->stop(b, b->setup);
 	await(b, tun_gone, &e);
 	bench_forget(b);
 }

@@ -32,6 +32,8 @@ struct player {
 	/* start - spawn it by bench_spawn(). @file: what configure() wrote */
 	int (*start)(struct bench *b, const struct setup *s, const char *file,
 		     struct err *e);
+	/* stop - what outlives its process; may be NULL */
+	void (*stop)(struct bench *b, const struct setup *s);
 	/* advance - let @ns pass for it at once; NULL: it has no such clock */
 	int (*advance)(struct bench *b, int64_t ns, struct err *e);
 };
@@ -42,6 +44,8 @@ const struct player *player_find(const char *name);
 const char *const *player_names(void);
 
 #define BENCH_TUN "xlat"
+/* The link of the engine's node to the IPv4 side. */
+#define BENCH_LINK4 "four"
 
 /*
  * bench_new - the namespaces; no engine yet.
@@ -59,6 +63,8 @@ void bench_free(struct bench *b);
 int bench_start(struct bench *b, const struct player *p, const struct setup *s,
 		struct err *e);
 void bench_stop(struct bench *b);
+/* bench_engine - the name of the engine that was started last. */
+const char *bench_engine(const struct bench *b);
 
 /*
  * bench_send - one packet, as it is, from @side 4 or 6.
@@ -95,6 +101,13 @@ int bench_wait(struct bench *b, int64_t ns, struct err *e);
 int bench_spawn(struct bench *b, const char *const *argv, struct err *e);
 /* bench_run - a helper in the engine's node, to its end with status 0. */
 int bench_run(struct bench *b, const char *const *argv, struct err *e);
+/* bench_forward4 - shall the kernel of the engine's node forward IPv4? */
+int bench_forward4(struct bench *b, bool on, struct err *e);
+/* bench_route_tun - IPv4 prefix @dst leads into BENCH_TUN. */
+int bench_route_tun(struct bench *b, const char *dst, struct err *e);
+/* bench_file - a path in the engine's node for file @name; in @buf. */
+const char *bench_file(struct bench *b, const char *name, char *buf,
+		       size_t len);
 /* bench_raise_tun - wait for BENCH_TUN and raise it. */
 int bench_raise_tun(struct bench *b, struct err *e);
 

@@ -60,6 +60,19 @@ static void add_steps(struct plan *p, struct arena *a, enum plan_step_kind kind,
 			(struct plan_step){kind, (int)i};
 }
 
+/* Where the kernel is part of an engine, all of IPv4 is behind that link. */
+static void add_default4(struct plan *p, struct arena *a)
+{
+	struct plan_route *r = ARENA_APPEND(a, p->routes, p->n_routes);
+
+	*r = (struct plan_route){.node = BENCH_ENGINE,
+				 .family = AF_INET,
+				 .dst.family = AF_INET,
+				 .has_via = true,
+				 .dev = BENCH_LINK4};
+	addr_parse("100.64.4.2", &r->via);
+}
+
 static struct plan *make_plan(struct arena *a)
 {
 	static const char *const names[] = {"six", "engine", "four"};
@@ -79,10 +92,11 @@ static struct plan *make_plan(struct arena *a)
 		 make_iface(BENCH_SIX, "engine", NULL, "2001:db8:ffff:6::2"),
 		 make_iface(BENCH_ENGINE, "six", NULL, "2001:db8:ffff:6::1"));
 	add_link(p, a, "engine-four",
-		 make_iface(BENCH_ENGINE, "four", "100.64.4.1",
+		 make_iface(BENCH_ENGINE, BENCH_LINK4, "100.64.4.1",
 			    "2001:db8:ffff:4::1"),
 		 make_iface(BENCH_FOUR, "engine", "100.64.4.2",
 			    "2001:db8:ffff:4::2"));
+	add_default4(p, a);
 	add_steps(p, a, STEP_NODE, p->n_nodes);
 	add_steps(p, a, STEP_SYSCTL, p->n_sysctls);
 	add_steps(p, a, STEP_LINK, p->n_links);
@@ -90,6 +104,7 @@ static struct plan *make_plan(struct arena *a)
 	add_steps(p, a, STEP_ADDR, p->n_links);
 	add_steps(p, a, STEP_LOOP, p->n_nodes);
 	add_steps(p, a, STEP_UP, p->n_links);
+	add_steps(p, a, STEP_ROUTE, p->n_routes);
 	add_steps(p, a, STEP_FILE, p->n_nodes);
 	return p;
 }
@@ -110,7 +125,7 @@ struct bench *bench_new(struct loop *loop, struct err *e)
 	b->packets = arena_new();
 	b->ports[0].fd = b->ports[1].fd = -1;
 	tmp = getenv("TMPDIR");
-	snprintf(b->dir, sizeof(b->dir), "%s/xlatsim-conform-XXXXXX",
+	snprintf(b->dir, sizeof(b->dir), "%s/" WORLD_SCRATCH "XXXXXX",
 		 tmp && *tmp ? tmp : "/tmp");
 	if (!mkdtemp(b->dir)) {
 		err_set(e, errno, "%s: %s", b->dir, strerror(errno));
@@ -151,13 +166,56 @@ void bench_free(struct bench *b)
 	free(b);
 }
 
+/* ---- what players change ---------------------------------------------------
+ */
+
+struct sysctl {
+	bool on;
+	struct err *e;
+};
+
+static int put_forward(void *arg)
+{
+	const struct sysctl *s = arg;
+
+	return file_put("/proc/sys/net/ipv4/ip_forward", s->on ? "1" : "0",
+			s->e);
+}
+
+int bench_forward4(struct bench *b, bool on, struct err *e)
+{
+	struct sysctl s = {.on = on, .e = e};
+
+	return world_enter(b->world, BENCH_ENGINE, put_forward, &s, e);
+}
+
+int bench_route_tun(struct bench *b, const char *dst, struct err *e)
+{
+	struct prefix4 p;
+	struct plan_route r = {
+		.node = BENCH_ENGINE, .family = AF_INET, .dev = BENCH_TUN};
+
+	if (prefix4_parse(dst, &p))
+		return err_set(e, EINVAL, "'%s' is no prefix", dst);
+	r.dst = (struct addr){.family = AF_INET, .v4 = p.addr};
+	r.len = p.len;
+	return world_route_add(b->world, &r, e);
+}
+
+const char *bench_file(struct bench *b, const char *name, char *buf, size_t len)
+{
+	snprintf(buf, len, "%s/%s", world_node_dir(b->world, BENCH_ENGINE),
+		 name);
+	return buf;
+}
+
 /* ---- a link as a port ------------------------------------------------------
  */
 
 static int read_mac(void *arg)
 {
 	struct port *p = arg;
-	struct ifreq r = {.ifr_name = "four"};
+	struct ifreq r = {.ifr_name = BENCH_LINK4};
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), ret;
 
 	ret = ioctl(fd, SIOCGIFHWADDR, &r) ? -errno : 0;

@@ -185,8 +185,13 @@ static int play_send(struct play *p, const struct step *s)
 		  : err_set(&e, EMSGSIZE, "longer than any packet");
 	if (!ret)
 		return 0;
+	if (ret == -EMSGSIZE) {
+		append(p, "the device of %s takes no packet of %zu bytes",
+		       bench_engine(p->b), len);
+		return ret;
+	}
 	append_place(p, s);
-	append(p, "a packet of %zu bytes cannot be sent: %s", len, e.text);
+	append(p, "%s", e.text);
 	return ret;
 }
 
@@ -244,7 +249,8 @@ static int play_wait(struct play *p, const struct step *s)
 		ret = bench_wait(p->b, s->wait_ns, &e);
 	p->first = ++p->next;
 	if (ret < 0 && !p->why[0]) {
-		append_place(p, s);
+		if (ret != -ENOTSUP)
+			append_place(p, s);
 		append(p, "%s", e.text);
 	}
 	return ret;

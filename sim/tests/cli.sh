@@ -10,7 +10,7 @@ check "no command" exits 2 "$xlatsim"
 check "version" exits 0 "$xlatsim" --version
 check "unknown command" exits 2 "$xlatsim" rnu
 check "suggests run" says "did you mean 'run'"
-for c in run plan clean doctor prepare engines; do
+for c in run plan conform clean doctor prepare engines; do
 	check "$c --help" exits 0 "$xlatsim" $c --help
 	check "$c --help says usage" says "Usage: xlatsim $c"
 	check "$c --nonsense" exits 2 "$xlatsim" $c --nonsense

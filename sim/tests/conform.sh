@@ -77,14 +77,14 @@ check "one case" exits 0 "$xlatsim" conform --quiet --cases "$tmp/wrong.cases" -
 # Ctrl-C in the middle, and a kill
 many() {
 	sed '/^case/,$d' "$tmp/wrong.cases"
-	for i in $(seq 3000); do
+	for i in $(seq ${1:-3000}); do
 		echo "case c$i again"
 		echo "  4> ip src=203.0.113.5 dst=192.0.2.10 df=1 / udp"
 		echo "  6< ip6 src=2001:db8:64::203.0.113.5 dst=2001:db8:1::a / udp"
 		echo "  fresh"
 	done
 }
-many >"$tmp/many.cases"
+many 3000 >"$tmp/many.cases"
 begin() {
 	"$xlatsim" conform --quiet --cases "$tmp/many.cases" xlatd >"$tmp/out" 2>"$tmp/err" &
 	pid=$!
@@ -100,9 +100,35 @@ wait $pid
 check "Ctrl-C gives no verdict" [ $? = 3 ]
 check "says so" says interrupted
 check "and leaves nothing" nothing_left
+
+# engine_pid: of the xlatd that runs in a namespace of the bench
+engine_pid() {
+	for p in /proc/[0-9]*; do
+		[ "$(readlink "$p/cwd" 2>/dev/null)" = "$(echo "$tmp"/xlatsim-conform-*/nodes/engine)" ] || continue
+		grep -qz -- '^--config$' "$p/cmdline" 2>/dev/null && echo "${p#/proc/}" && return 0
+	done
+	return 1
+}
+kill_engine() {
+	for try in $(seq 500); do
+		engine=$(engine_pid) && kill -KILL "$engine" && return 0
+	done
+	return 1
+}
+many 200 | grep -v fresh >"$tmp/many.cases"
+sed -i 's/^  6<.*/&\n  wait 1ms/' "$tmp/many.cases"
+check "it runs" begin
+check "the engine is killed" kill_engine
+wait_for_pid() { wait $pid; [ $? = "$1" ]; }
+check "which is a failure" wait_for_pid 1
+check "in a sentence" grep -q "xlatd killed by signal 9" "$tmp/out"
+check "of one case: the others went on" grep -q "1 failed" "$tmp/out"
+check "nothing is left" nothing_left
+many 3000 >"$tmp/many.cases"
 check "it runs again" begin
 kill -KILL $pid
 wait $pid 2>/dev/null
 check "a killed one is cleaned up" exits 0 "$xlatsim" clean
+check "with its folder" sh -c '! ls -d "$1"/xlatsim-conform-* 2>/dev/null' sh "$tmp"
 check "and leaves nothing" nothing_left
 finish

@@ -212,6 +212,29 @@ static int clean_names(struct clean *c, struct err *e)
 	return 0;
 }
 
+/* The folder of a run that kept nothing in it for people (conform). */
+static void clean_scratch(struct clean *c, const char *id)
+{
+	char *text, *dir, *name;
+	struct err e;
+
+	text = file_read(arena_printf(c->arena, RUNS_DIR "/%s/lock", id), NULL,
+			 &e);
+	dir = text ? strstr(text, "directory /") : NULL;
+	if (dir) {
+		dir += strlen("directory ");
+		dir[strcspn(dir, "\n")] = '\0';
+		name = strrchr(dir, '/') + 1;
+		if (!strncmp(name, WORLD_SCRATCH, strlen(WORLD_SCRATCH)) &&
+		    !access(dir, F_OK)) {
+			found(c, "folder %s", dir);
+			if (!c->dry_run)
+				file_rmtree(dir, &e);
+		}
+	}
+	free(text);
+}
+
 static int clean_runs(struct clean *c, struct err *e)
 {
 	DIR *d = opendir(RUNS_DIR);
@@ -223,6 +246,7 @@ static int clean_runs(struct clean *c, struct err *e)
 
 		if (!is_run_id(de->d_name) || !is_dead(de->d_name))
 			continue;
+		clean_scratch(c, de->d_name);
 		found(c, "run %s", de->d_name);
 		path = arena_printf(c->arena, RUNS_DIR "/%s", de->d_name);
 		if (!c->dry_run)

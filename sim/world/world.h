@@ -171,6 +171,9 @@ int world_await_route(struct world *w, int node, const struct addr *dst,
 
 /* ---- leftovers of killed runs ------------------------------------------- */
 
+/* A result directory of such a name is removed with what is left of its run. */
+#define WORLD_SCRATCH "xlatsim-conform-"
+
 /*
  * world_clean - find, and unless @dry_run remove, what runs that are no
  * longer alive left behind (a live run holds a lock in /run/xlatsim/RUNID).
