@@ -33,7 +33,7 @@ io_SRCS := io tun memory vnet
 daemon_SRCS := path plat config config_lists config_clat config_sync sync setup server \
 	control answers ctl discover discover_dns discover_ra
 spec_SRCS := catalogue names kinds profile topology topology_check measure \
-	events expect scenario
+	events expect scenario matrix
 plan_SRCS := addrplan links nodes plan print routes steps
 world_SRCS := world names node mounts proc netlink link addr route verify \
 	offload tbf hole watch clean
@@ -51,9 +51,9 @@ score_SRCS := outage drill score stats
 conform_SRCS := fields packet_parse packet_build packet_match packet_print suite \
 	suite_case knobs bench bench_world players player_xlatd player_tayga \
 	run matrix record
-report_SRCS := cards facts html json junit progress style svg table text
-cmd_SRCS := usage run session testbed host plan clean doctor prepare engines \
-	conform
+report_SRCS := cards facts html json junit matrix progress style svg table text
+cmd_SRCS := usage run session matrix resdir testbed host plan clean doctor \
+	prepare engines conform
 
 XLAT_FOLDERS := base core nat64 io daemon
 SIM_FOLDERS := spec plan world engine relay probe timeline score report conform \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* xlatsim run SCENARIO...: options, signals, exit status. */
+/* xlatsim run SCENARIO... or MATRIX: options, signals, exit status. */
 #include "cmd.h"
 
 #include <errno.h>
@@ -17,11 +17,15 @@
 
 #include "../engine/engine.h"
 #include "../plan/plan.h"
+#include "../report/matrix.h"
+#include "matrix.h"
 #include "session.h"
 
 static const char usage[] =
 	"Usage: xlatsim run [OPTION...] SCENARIO...\n"
-	"Build the world, play each scenario, score it, tear down.\n\n"
+	"       xlatsim run [OPTION...] MATRIX\n"
+	"Build the world, play each scenario, score it, tear down. A matrix\n"
+	"plays its scenarios in all their variants and ends with one table.\n\n"
 	"  --json          print the results as JSON instead of a table\n"
 	"  --junit FILE    write all results as JUnit XML too\n"
 	"  --out DIR       write results under DIR (default: results)\n"
@@ -29,10 +33,27 @@ static const char usage[] =
 	"system)\n"
 	"  --keep          keep the last world until Ctrl-C\n"
 	"  --quiet         no progress, only the result\n\n"
+	"Of a matrix:\n"
+	"  --list          print its cells and the time they take; no root\n"
+	"  --only AXIS=VALUE[,VALUE...]\n"
+	"                  these values of an axis only; may be repeated\n"
+	"  --full          also what its file leaves to --full\n"
+	"  --resume        go on with the latest one, which was interrupted\n\n"
 	"Needs root. Exit status: 0 passed, 1 an expectation failed, 2 bad\n"
 	"usage or file, 3 no verdict, 4 the host lacks something.\n";
 
-enum { OPT_JSON = 256, OPT_JUNIT, OPT_OUT, OPT_SEED, OPT_KEEP, OPT_QUIET };
+enum {
+	OPT_JSON = 256,
+	OPT_JUNIT,
+	OPT_OUT,
+	OPT_SEED,
+	OPT_KEEP,
+	OPT_QUIET,
+	OPT_LIST,
+	OPT_ONLY,
+	OPT_FULL,
+	OPT_RESUME,
+};
 
 static const struct option options[] = {
 	{"json", no_argument, NULL, OPT_JSON},
@@ -41,6 +62,10 @@ static const struct option options[] = {
 	{"seed", required_argument, NULL, OPT_SEED},
 	{"keep", no_argument, NULL, OPT_KEEP},
 	{"quiet", no_argument, NULL, OPT_QUIET},
+	{"list", no_argument, NULL, OPT_LIST},
+	{"only", required_argument, NULL, OPT_ONLY},
+	{"full", no_argument, NULL, OPT_FULL},
+	{"resume", no_argument, NULL, OPT_RESUME},
 	{"help", no_argument, NULL, 'h'},
 	{NULL, 0, NULL, 0},
 };
@@ -48,6 +73,9 @@ static const struct option options[] = {
 struct run {
 	struct session_opts session;
 	bool json, quiet, help;
+	bool list, full, resume; /* of a matrix */
+	const char **only;
+	size_t n_only;
 	const char *junit;
 	struct arena *arena;
 	const struct scenario **scenarios;
@@ -96,6 +124,18 @@ static int parse_options(struct run *r, int argc, char **argv)
 		case OPT_QUIET:
 			r->quiet = true;
 			break;
+		case OPT_LIST:
+			r->list = true;
+			break;
+		case OPT_ONLY:
+			*ARENA_APPEND(r->arena, r->only, r->n_only) = optarg;
+			break;
+		case OPT_FULL:
+			r->full = true;
+			break;
+		case OPT_RESUME:
+			r->resume = true;
+			break;
 		case 'h':
 			r->help = true;
 			return 0;
@@ -130,14 +170,22 @@ static int load_scenarios(struct run *r, char **paths, int n)
 	return status;
 }
 
+static int check_root(void)
+{
+	if (geteuid() == 0)
+		return 0;
+	fputs("xlatsim run: needs root to make network namespaces "
+	      "(sudo xlatsim run ...)\n",
+	      stderr);
+	return EXIT_HOST;
+}
+
 static int check_host(const struct run *r)
 {
-	if (geteuid() != 0) {
-		fputs("xlatsim run: needs root to make network namespaces "
-		      "(sudo xlatsim run ...)\n",
-		      stderr);
-		return EXIT_HOST;
-	}
+	int status = check_root();
+
+	if (status)
+		return status;
 	for (size_t i = 0; i < r->n_scenarios; i++) {
 		struct err e;
 		struct plan *p =
@@ -293,11 +341,133 @@ static int report(struct run *r)
 	return status;
 }
 
-static int run_scenarios(struct run *r, int argc, char **argv)
+static void open_progress(struct run *r)
 {
 	enum progress_mode mode =
 		isatty(STDERR_FILENO) ? PROGRESS_LIVE : PROGRESS_PLAIN;
+
+	r->session.progress =
+		progress_new(stderr, r->quiet ? PROGRESS_QUIET : mode);
+}
+
+static int run_scenarios(struct run *r, char **paths, int n)
+{
+	int status = load_scenarios(r, paths, n);
+
+	if (!status)
+		status = check_host(r);
+	if (!status)
+		status = catch_signals(r);
+	if (status)
+		return status;
+	open_progress(r);
+	status = play_all(r);
+	progress_free(r->session.progress);
+	return status ? status : report(r);
+}
+
+/* ---- a matrix --------------------------------------------------------------
+ */
+
+static int report_matrix(const struct run *r, const json_t *doc,
+			 const char *dir)
+{
+	int status = EXIT_HOST; /* nothing but skipped */
+	struct err e;
+
+	if (r->json) {
+		json_dumpf(doc, stdout, JSON_INDENT(2));
+		putchar('\n');
+	} else {
+		report_matrix_table(stdout, doc, isatty(STDOUT_FILENO));
+		printf("report: %s/report.html\n", dir);
+	}
+	if (matrix_doc_count(doc, VERDICT_FAIL))
+		status = EXIT_FAILED;
+	else if (matrix_doc_count(doc, VERDICT_INVALID))
+		status = EXIT_INVALID;
+	else if (matrix_doc_count(doc, VERDICT_PASS))
+		status = EXIT_PASSED;
+	if (r->junit && report_matrix_junit(r->junit, doc, &e)) {
+		fprintf(stderr, "xlatsim run: %s\n", e.text);
+		status = status ? status : EXIT_INVALID;
+	}
+	if (fflush(stdout) && !status)
+		status = EXIT_INVALID;
+	return status;
+}
+
+static int play_matrix(struct run *r, const struct matrix *m,
+		       const bool *chosen)
+{
+	const struct matrix_opts o = {
+		.session = r->session, .chosen = chosen, .resume = r->resume};
+	json_t *doc = NULL;
+	const char *dir = NULL;
+	struct err e = {""};
+	int ret = matrix_play(m, &o, r->arena, &doc, &dir, &e), status;
+
+	progress_free(r->session.progress);
+	if (ret && ret != -EINTR)
+		fprintf(stderr, "xlatsim run: %s\n", e.text);
+	status = dir && doc && (!ret || ret == -EINTR)
+			 ? report_matrix(r, doc, dir)
+			 : EXIT_HOST;
+	if (ret == -EINTR) {
+		fprintf(stderr,
+			"xlatsim run: interrupted; go on with `xlatsim run "
+			"--resume %s`\n",
+			m->path);
+		status = EXIT_INVALID;
+	}
+	json_decref(doc);
+	return status;
+}
+
+static int run_matrix(struct run *r, char **paths, int n)
+{
+	struct matrix *m;
+	struct diags d;
+	struct err e;
+	bool *chosen;
+	int status = 0;
+	char text[32];
+
+	if (n > 1 || r->session.keep)
+		return cmd_usage_error("run", "a matrix is run alone, and "
+					      "without --keep");
+	diags_init(&d);
+	m = matrix_load(paths[0], r->arena, &d);
+	if (!m)
+		status = cmd_bad_file(paths[0], &d);
+	diags_fini(&d);
+	if (status)
+		return status;
+	chosen = arena_alloc(r->arena, m->n_cells + 1);
+	if (matrix_select(m, r->only, r->n_only, r->full, chosen, &e))
+		return cmd_usage_error("run", "%s", e.text);
+	if (r->list) {
+		matrix_list(m, chosen, stdout);
+		return fflush(stdout) ? EXIT_INVALID : EXIT_PASSED;
+	}
+	status = check_root();
+	if (!status)
+		status = catch_signals(r);
+	if (status)
+		return status;
+	open_progress(r);
+	progress_note(r->session.progress, "matrix %s: about %s; seed %llu",
+		      m->name,
+		      units_format(matrix_duration_ns(m, chosen), UNIT_TIME,
+				   text, sizeof(text)),
+		      (unsigned long long)r->session.seed);
+	return play_matrix(r, m, chosen);
+}
+
+static int run_files(struct run *r, int argc, char **argv)
+{
 	int status = parse_options(r, argc, argv);
+	bool any = false;
 
 	if (status)
 		return status;
@@ -305,18 +475,14 @@ static int run_scenarios(struct run *r, int argc, char **argv)
 		fputs(usage, stdout);
 		return EXIT_PASSED;
 	}
-	status = load_scenarios(r, argv + optind, argc - optind);
-	if (!status)
-		status = check_host(r);
-	if (!status)
-		status = catch_signals(r);
-	if (status)
-		return status;
-	r->session.progress =
-		progress_new(stderr, r->quiet ? PROGRESS_QUIET : mode);
-	status = play_all(r);
-	progress_free(r->session.progress);
-	return status ? status : report(r);
+	for (int i = optind; i < argc; i++)
+		any |= matrix_is(argv[i]);
+	if (any)
+		return run_matrix(r, argv + optind, argc - optind);
+	if (r->list || r->n_only || r->full || r->resume)
+		return cmd_usage_error("run", "--list, --only, --full and "
+					      "--resume are for a matrix");
+	return run_scenarios(r, argv + optind, argc - optind);
 }
 
 int cmd_run(int argc, char **argv)
@@ -333,7 +499,7 @@ int cmd_run(int argc, char **argv)
 		arena_free(r.arena);
 		return EXIT_HOST;
 	}
-	status = run_scenarios(&r, argc, argv);
+	status = run_files(&r, argc, argv);
 	loop_free(r.session.loop);
 	if (r.signal_fd >= 0)
 		close(r.signal_fd);

@@ -29,6 +29,7 @@
 #include "../timeline/timeline.h"
 #include "../world/world.h"
 #include "host.h"
+#include "resdir.h"
 #include "testbed.h"
 
 #define READY_PATIENCE_NS (60 * NS_PER_S)
@@ -83,63 +84,6 @@ static void on_tick(void *arg, double done_ns, double total_ns)
 	struct session *ss = arg;
 
 	progress_tick(ss->o->progress, done_ns, total_ns, NULL);
-}
-
-/* ---- the result directory --------------------------------------------------
- */
-
-/* OUT/SCENARIO/20261123T074501Z, with -2, -3 ... if that is taken. */
-static int make_result_dir(struct session *ss, struct err *e)
-{
-	struct timespec now;
-	struct tm tm;
-	char stamp[32], iso[32];
-	const char *parent;
-	int ret;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &tm);
-	strftime(iso, sizeof(iso), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	ss->r->started = arena_strdup(ss->a, iso);
-	parent = arena_printf(ss->a, "%s/%s", ss->o->out, ss->s->name);
-	ret = file_mkdirs(parent, e);
-	if (ret)
-		return ret;
-	for (int i = 1; i < 1000; i++) {
-		char *dir = i == 1 ? arena_printf(ss->a, "%s/%s", parent, stamp)
-				   : arena_printf(ss->a, "%s/%s-%d", parent,
-						  stamp, i);
-		char *real;
-
-		if (mkdir(dir, 0755)) {
-			if (errno == EEXIST)
-				continue;
-			return err_set(e, errno, "%s: cannot be made: %s", dir,
-				       strerror(errno));
-		}
-		real = realpath(dir, NULL);
-		ss->r->dir = arena_strdup(ss->a, real ? real : dir);
-		free(real);
-		return 0;
-	}
-	return err_set(e, EEXIST, "%s/%s: too many results of one second",
-		       parent, stamp);
-}
-
-/* OUT/SCENARIO/latest -> TIME, replaced in one step. */
-static void link_latest(struct session *ss)
-{
-	const char *slash = strrchr(ss->r->dir, '/');
-	char *dir = arena_printf(ss->a, "%.*s", (int)(slash - ss->r->dir),
-				 ss->r->dir);
-	char *temp = arena_printf(ss->a, "%s/.latest.%d", dir, (int)getpid());
-
-	unlink(temp);
-	if (symlink(slash + 1, temp) ||
-	    rename(temp, arena_printf(ss->a, "%s/latest", dir)))
-		progress_note(ss->o->progress, "%s/latest: %s", dir,
-			      strerror(errno));
 }
 
 static int write_plan(struct session *ss, const struct plan *p, struct err *e)
@@ -391,7 +335,8 @@ static void write_results(struct session *ss)
 		ss->r->verdict = VERDICT_INVALID;
 		ss->r->why = "the results could not be written";
 	}
-	link_latest(ss);
+	if (resdir_link_latest(ss->r->dir, &e))
+		progress_note(ss->o->progress, "%s", e.text);
 }
 
 struct result *session_run(const struct scenario *s,
@@ -407,7 +352,8 @@ struct result *session_run(const struct scenario *s,
 	ss->r->scenario = s;
 	ss->r->seed = o->seed;
 	host_describe(ss->r, a);
-	if (make_result_dir(ss, e))
+	if (resdir_make(ss->o->out, ss->s->name, ss->a, &ss->r->dir,
+			&ss->r->started, e))
 		return NULL;
 	ret = world_new_run_id(ss->run_id);
 	if (ret) {

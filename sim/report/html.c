@@ -54,9 +54,9 @@ void html_link(FILE *out, const char *dir, const char *path, const char *label)
 /* ---- verdict ---------------------------------------------------------------
  */
 
-static const char *verdict_sentence(const struct result *r)
+static const char *verdict_sentence(enum verdict v)
 {
-	switch (r->verdict) {
+	switch (v) {
 	case VERDICT_PASS:
 		return "Passed";
 	case VERDICT_FAIL:
@@ -69,7 +69,7 @@ static const char *verdict_sentence(const struct result *r)
 	return "?";
 }
 
-static void put_head(FILE *f, const struct result *r)
+void html_head(FILE *f, const char *title, enum verdict v)
 {
 	fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n"
 	      "<meta charset=\"utf-8\">\n"
@@ -80,23 +80,29 @@ static void put_head(FILE *f, const struct result *r)
 	      "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
 	      "<title>",
 	      f);
-	text_markup(f, r->scenario->name);
+	text_markup(f, title);
 	fprintf(f, ": %s</title>\n<style>\n%s</style>\n</head>\n<body>\n",
-		verdict_word(r->verdict), html_style);
+		verdict_word(v), html_style);
+}
+
+void html_banner(FILE *f, const char *title, const char *about, enum verdict v)
+{
+	fprintf(f,
+		"<header class=\"banner %s\">\n<p class=\"verdict\">%s</p>\n"
+		"<div><h1>",
+		verdict_word(v), verdict_sentence(v));
+	text_markup(f, title);
+	fputs("</h1>\n<p class=\"about\">", f);
+	text_markup(f, about);
+	fputs("</p>\n", f);
 }
 
 static void put_banner(FILE *f, const struct result *r)
 {
 	char took[32];
 
-	fprintf(f,
-		"<header class=\"banner %s\">\n<p class=\"verdict\">%s</p>\n"
-		"<div><h1>",
-		verdict_word(r->verdict), verdict_sentence(r));
-	text_markup(f, r->scenario->name);
-	fputs("</h1>\n<p class=\"about\">", f);
-	text_markup(f, r->scenario->title);
-	fprintf(f, "</p>\n<p>%zu of %zu expectations hold",
+	html_banner(f, r->scenario->name, r->scenario->title, r->verdict);
+	fprintf(f, "<p>%zu of %zu expectations hold",
 		count_verdict(r, VERDICT_PASS), r->n_judged);
 	if (count_verdict(r, VERDICT_FAIL))
 		fprintf(f, ", %zu failed", count_verdict(r, VERDICT_FAIL));
@@ -192,7 +198,7 @@ static void put_happenings(FILE *f, const struct result *r)
 
 static void put_page(FILE *f, const struct result *r)
 {
-	put_head(f, r);
+	html_head(f, r->scenario->name, r->verdict);
 	put_banner(f, r);
 	put_expectations(f, r);
 	html_cards(f, r);

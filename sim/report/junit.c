@@ -63,7 +63,7 @@ static void put_tally(FILE *f, const struct tally *t)
 		t->tests, t->failures, t->errors, t->skipped);
 }
 
-static void put_outcome(FILE *f, enum verdict v, const char *message)
+void junit_outcome(FILE *f, enum verdict v, const char *message)
 {
 	switch (v) {
 	case VERDICT_PASS:
@@ -93,7 +93,7 @@ static void put_case(FILE *f, const struct result *r, const char *name,
 	put_attr(f, "classname", r->scenario->name);
 	put_attr(f, "name", name);
 	fprintf(f, " time=\"%.3f\">", seconds);
-	put_outcome(f, v, message);
+	junit_outcome(f, v, message);
 	fputs("</testcase>\n", f);
 }
 

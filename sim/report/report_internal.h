@@ -37,6 +37,13 @@ size_t count_verdict(const struct result *r, enum verdict v);
 
 extern const char html_style[]; /* style.c */
 
+/* html_head, html_banner - to <body>; to the lines below the title, inside
+ * <header><div>. */
+void html_head(FILE *f, const char *title, enum verdict v);
+void html_banner(FILE *f, const char *title, const char *about, enum verdict v);
+/* junit_outcome - inside a <testcase> (junit.c). */
+void junit_outcome(FILE *f, enum verdict v, const char *message);
+
 /* html_link - an anchor to @path inside the result directory @dir; plain text
  * where @path leads elsewhere. */
 void html_link(FILE *out, const char *dir, const char *path, const char *label);

@@ -62,6 +62,16 @@ static const struct metric_def *find_catalogue(const struct scenario *s,
 	return NULL;
 }
 
+const struct metric_def *expect_metric(const struct scenario *s,
+				       const char *measure, const char *metric)
+{
+	const struct metric_def *d = find_catalogue(s, measure);
+
+	while (d && d->name && strcmp(d->name, metric) != 0)
+		d++;
+	return d && d->name ? d : NULL;
+}
+
 static const char **all_names(const struct scenario *s, struct arena *a)
 {
 	const struct measure_spec *const lists[] = {s->before, s->measure,

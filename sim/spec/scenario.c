@@ -74,6 +74,7 @@ struct loading {
 	struct scenario *s;
 	const struct topology *t; /* NULL: it has errors of its own */
 	const struct names *names;
+	const struct overlays *overlays; /* or NULL */
 };
 
 /* ---- captures ----------------------------------------------------------- */
@@ -301,7 +302,7 @@ static void read_topology(struct loading *l, const char *topology)
 		return;
 	}
 	fclose(f);
-	l->s->topology = spec_load_topology(topology, l->r.a, l->r.d);
+	l->s->topology = topology_load(topology, l->overlays, l->r.a, l->r.d);
 	l->t = l->s->topology;
 	if (l->t)
 		l->names = names_new(l->t, l->r.a);
@@ -360,16 +361,18 @@ static void read_sections(struct loading *l, const struct raw_scenario *raw)
 			  "needed");
 }
 
-struct scenario *spec_load_scenario(const char *path, struct arena *a,
-				    struct diags *d)
+struct scenario *scenario_load(const char *path, const struct overlays *o,
+			       struct arena *a, struct diags *d)
 {
 	struct raw_scenario *raw = ARENA_NEW(a, struct raw_scenario);
-	struct loading l = {.r = {.a = a, .d = d}, .s = &raw->s};
+	struct loading l = {.r = {.a = a, .d = d}, .s = &raw->s, .overlays = o};
 	size_t before = d->n;
 
 	l.root = yaml_load_file(path, a, d);
 	if (!l.root)
 		return NULL;
+	for (size_t i = 0; o && i < o->n; i++)
+		l.root = yaml_overlay(l.root, o->scenario[i], a);
 	if (l.root->kind != YNODE_MAP) {
 		diags_add(d, l.root->pos, "a scenario is a map of keys");
 		return NULL;
@@ -380,6 +383,12 @@ struct scenario *spec_load_scenario(const char *path, struct arena *a,
 	yaml_read_map(l.root, "the scenario", scenario_fields, raw, a, d);
 	read_sections(&l, raw);
 	return d->n == before ? l.s : NULL;
+}
+
+struct scenario *spec_load_scenario(const char *path, struct arena *a,
+				    struct diags *d)
+{
+	return scenario_load(path, NULL, a, d);
 }
 
 bool spec_is_scenario(const char *path)

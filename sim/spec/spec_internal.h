@@ -108,6 +108,20 @@ void kind_read_map(struct spec_reader *r, const struct ynode *m,
 bool spec_want(struct spec_reader *r, const struct ynode *n,
 	       enum ynode_kind kind, const char *what);
 
+/* ---- overlays: what a cell of a matrix says of its files ---------------- */
+
+/* In the order of the axes; any may be NULL. */
+struct overlays {
+	const struct ynode **topology, **scenario;
+	size_t n;
+};
+
+/* scenario_load, topology_load - as spec_load_*; @o: NULL, or laid over. */
+struct scenario *scenario_load(const char *path, const struct overlays *o,
+			       struct arena *a, struct diags *d);
+struct topology *topology_load(const char *path, const struct overlays *o,
+			       struct arena *a, struct diags *d);
+
 /* ---- topology.c, topology_check.c --------------------------------------- */
 
 extern const struct yfield topology_fields[], prefix_fields[], plat_fields[],
@@ -146,6 +160,9 @@ void events_read(struct spec_reader *r, const struct topology *t,
 		 struct scenario *s);
 void expects_read(struct spec_reader *r, const struct ynode *n,
 		  struct scenario *s);
+/* expect_metric - what @measure of @s yields as @metric, or NULL. */
+const struct metric_def *expect_metric(const struct scenario *s,
+				       const char *measure, const char *metric);
 /* check_target - an address literal, an internet name or a node. */
 void check_target(struct spec_reader *r, const struct topology *t,
 		  const struct names *names, struct pos at, const char *key,

@@ -464,17 +464,19 @@ static bool read_sections(struct spec_reader *r, const struct ynode *root,
 	return prefix_faults == 0;
 }
 
-struct topology *spec_load_topology(const char *path, struct arena *a,
-				    struct diags *d)
+struct topology *topology_load(const char *path, const struct overlays *o,
+			       struct arena *a, struct diags *d)
 {
 	struct spec_reader r = {.a = a, .d = d};
 	struct topology *t = ARENA_NEW(a, struct topology);
 	size_t before = d->n;
-	struct ynode *root = yaml_load_file(path, a, d);
+	const struct ynode *root = yaml_load_file(path, a, d);
 	bool prefixes_good;
 
 	if (!root)
 		return NULL;
+	for (size_t i = 0; o && i < o->n; i++)
+		root = yaml_overlay(root, o->topology[i], a);
 	t->path = arena_strdup(a, path);
 	t->name = name_of_file(a, path);
 	set_defaults(t);
@@ -488,4 +490,10 @@ struct topology *spec_load_topology(const char *path, struct arena *a,
 		t->plain4 = t->towers[0].homes.clat;
 	topology_check(&r, t, root, prefixes_good);
 	return d->n == before ? t : NULL;
+}
+
+struct topology *spec_load_topology(const char *path, struct arena *a,
+				    struct diags *d)
+{
+	return topology_load(path, NULL, a, d);
 }

@@ -182,7 +182,9 @@ static int run_offload(struct timeline *t, const struct event_spec *ev,
 struct revival {
 	struct timeline *t;
 	int node;
-	const char *on; /* NULL: a machine without a name */
+	const char *on;		   /* NULL: a machine without a name */
+	struct loop_source *timer; /* NULL: it has been */
+	struct revival *next;
 };
 
 static void revive(void *arg, struct mono due)
@@ -193,6 +195,7 @@ static void revive(void *arg, struct mono due)
 	struct err e;
 
 	(void)due;
+	r->timer = NULL;
 	if (t->over || world_node_alive(t->world, r->node))
 		return; /* someone started it by hand */
 	timeline_happened(t, t->zero, clock_now(), 0, "event",
@@ -226,11 +229,19 @@ static int node_dies_with_host(struct timeline *t, int node,
 
 	if (ret)
 		return ret;
-	*r = (struct revival){.t = t, .node = node, .on = h->restart_on};
+	*r = (struct revival){
+		.t = t, .node = node, .on = h->restart_on, .next = t->revivals};
+	t->revivals = r;
 	t->hosts[node] = h->restart_on;
-	if (!loop_add_timer(world_loop(t->world), at, revive, r))
-		return err_set(e, errno, "loop: %s", strerror(errno));
-	return 0;
+	r->timer = loop_add_timer(world_loop(t->world), at, revive, r);
+	return r->timer ? 0 : err_set(e, errno, "loop: %s", strerror(errno));
+}
+
+void events_forget(struct timeline *t)
+{
+	for (struct revival *r = t->revivals; r; r = r->next)
+		loop_del(world_loop(t->world), r->timer);
+	t->revivals = NULL;
 }
 
 static int run_host_down(struct timeline *t, const struct event_spec *ev,
@@ -277,7 +288,8 @@ static int run_set_cost(struct timeline *t, const struct event_spec *ev,
 						   &p->links[i].b};
 		struct engine *en[2];
 
-		if (ends[0]->node != node && ends[1]->node != node)
+		if (p->links[i].standby ||
+		    (ends[0]->node != node && ends[1]->node != node))
 			continue;
 		for (int k = 0; k < 2; k++)
 			en[k] = engines_get(t->engines, ends[k]->node,

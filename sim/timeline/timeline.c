@@ -31,6 +31,7 @@ struct play {
 	struct mono zero, end;
 	bool flowing; /* zero is set */
 	struct drills *drills;
+	struct loop_source *ticker; /* the loop outlives us */
 	struct running *probes;
 	size_t n_probes;
 	struct await **awaits;
@@ -346,14 +347,14 @@ static void tick(void *arg, struct mono due)
 {
 	struct play *p = arg;
 
+	p->ticker = NULL;
 	if (p->t->tick && p->flowing)
 		p->t->tick(p->t->arg, (double)mono_sub(clock_now(), p->zero),
 			   p->t->scenario->duration_ns);
 	if (p->flowing)
 		drills_sample(p->drills);
-	if (mono_before(due, p->wait_until))
-		loop_add_timer(world_loop(p->t->world),
-			       mono_add(due, 200 * NS_PER_MS), tick, p);
+	p->ticker = loop_add_timer(world_loop(p->t->world),
+				   mono_add(due, 200 * NS_PER_MS), tick, p);
 }
 
 static int run_actions(struct play *p, struct action *v, size_t n,
@@ -398,9 +399,10 @@ int timeline_play(struct timeline *t, struct err *e)
 	ret = watch_routers(p, e);
 	if (!ret)
 		ret = run_actions(p, v, n, e);
-	p->wait_until = clock_now(); /* ends the ticking */
-	p->flowing = false;	     /* and the record of routes */
+	loop_del(world_loop(t->world), p->ticker);
+	p->flowing = false; /* ends the record of routes */
 	t->over = true;
+	events_forget(t);
 	for (size_t i = 0; i < p->n_awaits; i++)
 		if (p->awaits[i])
 			await_finish(p->awaits[i]);

@@ -23,8 +23,9 @@ struct timeline {
 	void (*tick)(void *arg, double done_ns, double total_ns);
 	void *arg;
 	/* while playing, for events that go on by themselves */
-	struct mono zero;   /* when traffic began to flow */
-	const char **hosts; /* by node: the machine it runs on */
+	struct mono zero;	  /* when traffic began to flow */
+	const char **hosts;	  /* by node: the machine it runs on */
+	struct revival *revivals; /* nodes that a cluster will start again */
 	bool over;
 	const char *broken; /* what one of them could not do; NULL: nothing */
 	/* found while playing */

@@ -30,6 +30,8 @@ void drills_finish(struct drills *d, struct mono end);
 
 /* event_run - carry out one `do:` event now. Context: root. */
 int event_run(struct timeline *t, const struct event_spec *ev, struct err *e);
+/* events_forget - what goes on by itself, such as a cluster's restart, ends. */
+void events_forget(struct timeline *t);
 
 /* event_text - "engine-kill plat1", for people. */
 const char *event_text(const struct event_spec *ev, char *buf, size_t len);

@@ -357,3 +357,71 @@ struct ynode *yaml_get(const struct ynode *m, const char *key)
 				return m->pairs[i].value;
 	return NULL;
 }
+
+/* ---- overlays --------------------------------------------------------------
+ */
+
+static struct ypair *find_pair(const struct ynode *m, const char *key,
+			       size_t len)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (strlen(m->pairs[i].key) == len &&
+		    !strncmp(m->pairs[i].key, key, len))
+			return &m->pairs[i];
+	return NULL;
+}
+
+static struct ynode *append(const struct ynode *list, const struct ynode *more,
+			    struct arena *a)
+{
+	struct ynode *out = ARENA_NEW(a, struct ynode);
+
+	*out = *list;
+	out->items = arena_alloc(a, (list->n + more->n) * sizeof(*out->items));
+	memcpy(out->items, list->items, list->n * sizeof(*out->items));
+	memcpy(out->items + list->n, more->items,
+	       more->n * sizeof(*out->items));
+	out->n += more->n;
+	return out;
+}
+
+/* @m has room for one more pair. */
+static void lay_over(struct ynode *m, const struct ypair *over, struct arena *a)
+{
+	size_t len = strlen(over->key);
+	bool more = len > 1 && over->key[len - 1] == '+' &&
+		    over->value->kind == YNODE_LIST;
+	struct ypair *p = find_pair(m, over->key, len - more);
+
+	if (!p) {
+		p = &m->pairs[m->n++];
+		*p = *over;
+		p->key = arena_printf(a, "%.*s", (int)(len - more), over->key);
+	} else if (more && p->value->kind == YNODE_LIST) {
+		p->value = append(p->value, over->value, a);
+	} else {
+		/* the nodes of both stay as they were */
+		p->value = (struct ynode *)(uintptr_t)yaml_overlay(
+			p->value, over->value, a);
+		p->key_pos = over->key_pos;
+	}
+}
+
+const struct ynode *yaml_overlay(const struct ynode *base,
+				 const struct ynode *over, struct arena *a)
+{
+	struct ynode *out;
+
+	if (!base || !over)
+		return base ? base : over;
+	if (base->kind != YNODE_MAP || over->kind != YNODE_MAP)
+		return over;
+	out = ARENA_NEW(a, struct ynode);
+	*out = *base;
+	out->pairs =
+		arena_alloc(a, (base->n + over->n + 1) * sizeof(*out->pairs));
+	memcpy(out->pairs, base->pairs, base->n * sizeof(*out->pairs));
+	for (size_t i = 0; i < over->n; i++)
+		lay_over(out, &over->pairs[i], a);
+	return out;
+}
