@@ -78,7 +78,8 @@ struct reason_icmp reason_icmp6(enum reason r)
 		return tell(4, 0);
 	if (r == REASON_NAT64_NO_PORT || r == REASON_NAT64_TABLE_FULL)
 		return tell(1, 3);
-	if (r == REASON_NAT64_HOST_LIMIT || prohibited(r))
+	if (r == REASON_NAT64_HOST_LIMIT || r == REASON_NAT64_HOST_PORTS ||
+	    prohibited(r))
 		return tell(1, 1);
 	return nothing;
 }

@@ -85,6 +85,9 @@ static json_t *nat64_json(const struct nat64 *n)
 	put(o, "sessions_full", st.sessions_full);
 	put(o, "bibs_full", st.bibs_full);
 	put(o, "filtered", st.filtered);
+	put(o, "limited_sessions", st.limited_sessions);
+	put(o, "limited_ports", st.limited_ports);
+	put(o, "subscribers", st.subscribers);
 	put(o, "memory_bytes", st.memory_bytes);
 	return o;
 }

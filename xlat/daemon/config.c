@@ -128,11 +128,27 @@ static const struct yfield plat_fields[] = {
 	 .offset = CFG(sessions),
 	 .min = 1,
 	 .max = NAT64_MAX_SESSIONS},
+	{.key = "subscriber-limits", .type = YF_NODE, .offset = RAW(limits)},
 	{.key = "subscriber-length",
 	 .type = YF_INT,
 	 .offset = CFG(subscriber_len),
 	 .min = 0,
 	 .max = 128},
+	{0},
+};
+
+/* In a struct config. */
+static const struct yfield limit_fields[] = {
+	{.key = "sessions",
+	 .type = YF_INT,
+	 .offset = offsetof(struct config, limit_sessions),
+	 .min = 1,
+	 .max = NAT64_MAX_SESSIONS},
+	{.key = "ports",
+	 .type = YF_INT,
+	 .offset = offsetof(struct config, limit_ports),
+	 .min = 1,
+	 .max = NAT64_MAX_SESSIONS},
 	{0},
 };
 
@@ -300,6 +316,9 @@ static void read_nodes(struct reader *r)
 		config_read_statics(r, w->statics);
 	if (w->timers)
 		read_timers(r, w->timers);
+	if (w->limits)
+		yaml_read_map(w->limits, "subscriber-limits", limit_fields,
+			      r->c, r->a, r->d);
 	if (w->sync)
 		config_read_sync(r, w->sync);
 	read_self(r);
@@ -406,6 +425,11 @@ static bool same_sync(const struct config *a, const struct config *b)
 	       !memcmp(&a->sync_peer, &b->sync_peer, sizeof(a->sync_peer));
 }
 
+static bool has_limits(const struct config *c)
+{
+	return c->limit_sessions || c->limit_ports;
+}
+
 bool config_same_shape(const struct config *now, const struct config *next,
 		       const char **what)
 {
@@ -429,6 +453,7 @@ bool config_same_shape(const struct config *now, const struct config *next,
 		: now->addr_dependent != next->addr_dependent ? "filtering"
 		: now->subscriber_len != next->subscriber_len
 			? "subscriber-length"
-			: NULL;
+		: has_limits(now) != has_limits(next) ? "subscriber-limits"
+						      : NULL;
 	return !*what;
 }

@@ -52,6 +52,7 @@ struct config {
 	struct config_static *statics;
 	size_t n_statics;
 	int64_t sessions, subscriber_len;
+	int64_t limit_sessions, limit_ports; /* a subscriber; 0: none */
 	bool addr_dependent;
 	struct nat64_timers timers;
 	/* translation */

@@ -75,8 +75,11 @@ int setup_apply(struct setup *s, const struct config *c, struct mono now,
 	p->xlat.self6 = c->self6;
 	ratelimit_init(&p->icmp, (uint32_t)c->icmp_rate_pps, ICMP_BURST,
 		       now.ns);
-	if (p->nat64)
+	if (p->nat64) {
 		nat64_set_timers(p->nat64, &c->timers);
+		nat64_set_limits(p->nat64, (uint32_t)c->limit_sessions,
+				 (uint32_t)c->limit_ports);
+	}
 	return 0;
 }
 
@@ -112,6 +115,8 @@ static int init_plat(struct setup *s, const struct config *c,
 	n.max_sessions = n.max_bibs = (uint32_t)c->sessions;
 	n.addr_dependent = c->addr_dependent;
 	n.subscriber_len = (uint8_t)c->subscriber_len;
+	n.limit_sessions = (uint32_t)c->limit_sessions;
+	n.limit_ports = (uint32_t)c->limit_ports;
 	n.timers = c->timers;
 	n.seed[0] = seed[0];
 	n.seed[1] = seed[1];

@@ -20,6 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char text[] = "tun: {name: t}\npool6: 64:ff9b::/96\n"
 			   "pool4: [{address: 192.0.2.1, ports: 1000-1040}]\n"
+			   "subscriber-limits: {sessions: 20, ports: 12}\n"
 			   "sessions: 32\nallow-private: true\nseed: 1\n";
 
 static uint8_t buf[IO_BUFFER_BYTES];

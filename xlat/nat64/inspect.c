@@ -221,5 +221,7 @@ const char *nat64_check(const struct nat64 *n)
 		counted += n->stats.proto[k].sessions;
 	if (!wrong && counted != sessions)
 		wrong = "sessions miscounted";
+	if (!wrong)
+		wrong = subscriber_check(n);
 	return wrong ? wrong : pool_check(&n->pool);
 }

@@ -57,13 +57,15 @@ static size_t align64(size_t n)
 
 struct layout {
 	size_t pool, bibs, sessions, permits;
-	size_t by6, by4, by_session, by_permit, wheel, end;
+	size_t subscribers;
+	size_t by6, by4, by_session, by_permit, by_subscriber, wheel, end;
 };
 
 static struct layout lay_out(const struct nat64_cfg *c)
 {
 	size_t nb = buckets(c->max_bibs), ns = buckets(c->max_sessions);
 	size_t adf = c->addr_dependent ? 1 : 0;
+	size_t limits = c->limit_sessions || c->limit_ports ? 1 : 0;
 	struct layout l;
 
 	l.pool = align64(sizeof(struct nat64));
@@ -71,12 +73,15 @@ static struct layout lay_out(const struct nat64_cfg *c)
 	l.sessions = l.bibs + align64(c->max_bibs * sizeof(struct bib));
 	l.permits =
 		l.sessions + align64(c->max_sessions * sizeof(struct session));
-	l.by6 = l.permits +
-		adf * align64(c->max_sessions * sizeof(struct permit));
+	l.subscribers = l.permits +
+			adf * align64(c->max_sessions * sizeof(struct permit));
+	l.by6 = l.subscribers +
+		limits * align64(c->max_bibs * sizeof(struct subscriber));
 	l.by4 = l.by6 + align64(nb * sizeof(uint32_t));
 	l.by_session = l.by4 + align64(nb * sizeof(uint32_t));
 	l.by_permit = l.by_session + align64(ns * sizeof(uint32_t));
-	l.wheel = l.by_permit + adf * align64(ns * sizeof(uint32_t));
+	l.by_subscriber = l.by_permit + adf * align64(ns * sizeof(uint32_t));
+	l.wheel = l.by_subscriber + limits * align64(nb * sizeof(uint32_t));
 	l.end = l.wheel + WHEEL_SLOTS * sizeof(uint32_t);
 	return l;
 }
@@ -114,6 +119,11 @@ struct nat64 *nat64_init(void *mem, const struct nat64_cfg *cfg,
 	n->bibs = (struct bib *)(base + l.bibs);
 	n->sessions = (struct session *)(base + l.sessions);
 	n->permits = (struct permit *)(base + l.permits);
+	n->subscribers = (struct subscriber *)(base + l.subscribers);
+	n->by_subscriber = (uint32_t *)(base + l.by_subscriber);
+	n->has_limits = cfg->limit_sessions || cfg->limit_ports;
+	n->limit_sessions = cfg->limit_sessions;
+	n->limit_ports = cfg->limit_ports;
 	n->by6 = (uint32_t *)(base + l.by6);
 	n->by4 = (uint32_t *)(base + l.by4);
 	n->by_session = (uint32_t *)(base + l.by_session);
@@ -124,6 +134,7 @@ struct nat64 *nat64_init(void *mem, const struct nat64_cfg *cfg,
 	n->free_bibs = (struct freelist){NONE, 0, cfg->max_bibs};
 	n->free_sessions = (struct freelist){NONE, 0, cfg->max_sessions};
 	n->free_permits = n->free_sessions;
+	n->free_subscribers = n->free_bibs;
 	n->cursor = now.ns / NAT64_TICK_NS;
 	n->stats.max_sessions = cfg->max_sessions;
 	n->stats.max_bibs = cfg->max_bibs;
@@ -317,15 +328,9 @@ static uint32_t living_session(struct nat64 *n, uint32_t *b,
 /* The address of pool4 that this host's subscriber is given first. */
 static uint32_t home_address(const struct nat64 *n, const struct in6_addr *a)
 {
-	uint64_t w[2] = {0, 0};
-	unsigned char bytes[16] = {0};
-	unsigned int len = n->subscriber_len;
+	uint64_t w[2];
 
-	memcpy(bytes, a, len / 8);
-	if (len % 8)
-		bytes[len / 8] = (unsigned char)(a->s6_addr[len / 8] &
-						 (0xff00 >> len % 8));
-	memcpy(w, bytes, sizeof(w));
+	subscriber_prefix(n, a, w);
 	return (uint32_t)(nat64_hash(n, w, 2) % n->pool.n);
 }
 
@@ -341,6 +346,10 @@ static enum reason new_binding(struct nat64 *n, struct nat64_flow *f,
 		n->stats.bibs_full++;
 		return REASON_NAT64_TABLE_FULL;
 	}
+	if (!subscriber_may_bind(n, &f->src6)) {
+		n->stats.limited_ports++;
+		return REASON_NAT64_HOST_PORTS;
+	}
 	n->picks++;
 	if (!pool_pick(&n->pool, f->proto, home_address(n, &f->src6),
 		       ntohs(f->src6_port), nat64_hash(n, w, 2), &addr,
@@ -354,13 +363,20 @@ static enum reason new_binding(struct nat64 *n, struct nat64_flow *f,
 	return REASON_OK;
 }
 
-static bool sessions_full(struct nat64 *n)
+/* REASON_OK when @host may have one more session, and there is room. */
+static enum reason may_open(struct nat64 *n, const struct in6_addr *host,
+			    bool from6)
 {
-	if (n->free_sessions.head != NONE ||
-	    n->free_sessions.fresh < n->free_sessions.max)
-		return false;
-	n->stats.sessions_full++;
-	return true;
+	if (n->free_sessions.head == NONE &&
+	    n->free_sessions.fresh == n->free_sessions.max) {
+		n->stats.sessions_full++;
+		return REASON_NAT64_TABLE_FULL;
+	}
+	if (!subscriber_may_open(n, host, from6)) {
+		n->stats.limited_sessions++;
+		return REASON_NAT64_HOST_LIMIT;
+	}
+	return REASON_OK;
 }
 
 enum reason nat64_out(struct nat64 *n, struct nat64_flow *f, struct mono now)
@@ -375,14 +391,12 @@ enum reason nat64_out(struct nat64 *n, struct nat64_flow *f, struct mono now)
 		if (b == NONE)
 			return REASON_NAT64_TCP_SYN;
 	} else {
-		if (sessions_full(n))
-			return REASON_NAT64_TABLE_FULL;
-		if (b == NONE) {
+		why = may_open(n, &f->src6, true);
+		if (!why && b == NONE)
 			why = new_binding(n, f, &b);
-			if (why)
-				return why;
-		}
-		s = session_add(n, b, f, first_state(f->proto, true),
+		if (why)
+			return why;
+		s = session_add(n, b, f, true, first_state(f->proto, true),
 				first_deadline(n, f->proto, now));
 		tell(n, s, now);
 	}
@@ -395,6 +409,7 @@ enum reason nat64_in(struct nat64 *n, struct nat64_flow *f, struct mono now)
 {
 	uint32_t b = bib_find4(n, f->proto, f->src4, f->src4_port);
 	uint32_t s = living_session(n, &b, f, now);
+	enum reason why;
 
 	if (b == NONE)
 		return REASON_NAT64_NO_BIB;
@@ -404,9 +419,10 @@ enum reason nat64_in(struct nat64 *n, struct nat64_flow *f, struct mono now)
 		n->stats.filtered++;
 		return REASON_NAT64_FILTERED;
 	} else if (f->proto != NAT64_TCP || (f->tcp_flags & NAT64_SYN)) {
-		if (sessions_full(n))
-			return REASON_NAT64_TABLE_FULL;
-		s = session_add(n, b, f, first_state(f->proto, false),
+		why = may_open(n, &n->bibs[b].src6, false);
+		if (why)
+			return why;
+		s = session_add(n, b, f, false, first_state(f->proto, false),
 				first_deadline(n, f->proto, now));
 		tell(n, s, now);
 	}

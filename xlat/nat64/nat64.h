@@ -74,8 +74,12 @@ struct nat64_cfg {
 	uint32_t max_sessions;		 /* 1..NAT64_MAX_SESSIONS */
 	uint32_t max_bibs;		 /* likewise */
 	bool addr_dependent;		 /* filtering, section 3.5.1.2 */
-	/* Hosts whose addresses share this many bits share a pool4 address. */
+	/* Hosts whose addresses share this many bits are one subscriber: they
+	 * share a pool4 address, and the limits. */
 	uint8_t subscriber_len;
+	/* What one subscriber may hold (RFC 6888 REQ-4); 0: any number. Of
+	 * the sessions, half may be begun from the IPv4 side. */
+	uint32_t limit_sessions, limit_ports;
 	struct nat64_timers timers;
 	uint64_t seed[2]; /* secret: keys hashes and port selection */
 };
@@ -90,6 +94,8 @@ struct nat64_stats {
 	struct nat64_proto_stats proto[NAT64_N_PROTOS];
 	uint32_t max_sessions, max_bibs;
 	uint64_t no_port, sessions_full, bibs_full, filtered;
+	uint64_t limited_sessions, limited_ports; /* refused by limits */
+	uint32_t subscribers;			  /* on record now */
 	size_t memory_bytes;
 };
 
@@ -119,6 +125,12 @@ struct nat64 *nat64_init(void *mem, const struct nat64_cfg *cfg,
 void nat64_set_timers(struct nat64 *n, const struct nat64_timers *t);
 
 /*
+ * nat64_set_limits - for what comes; nobody loses what he holds. No effect
+ * when there were none at nat64_init.
+ */
+void nat64_set_limits(struct nat64 *n, uint32_t sessions, uint32_t ports);
+
+/*
  * nat64_add_static - a BIB entry that never expires (section 3.5, "manually
  * configured"). Port or identifier in network order.
  * Returns 0; -ENOENT when the address or port is not in pool4; -EEXIST when
@@ -134,14 +146,15 @@ int nat64_add_static(struct nat64 *n, enum nat64_proto proto,
  * @f: in: proto, tcp_flags, src6, src6_port, dst6, dst4, dst_port;
  *     out: src4, src4_port
  *
- * Returns REASON_OK, REASON_NAT64_NO_PORT, _TABLE_FULL, or _TCP_SYN (neither
- * SYN nor a BIB entry). Context: pure; cost: constant.
+ * Returns REASON_OK, REASON_NAT64_NO_PORT, _TABLE_FULL, _HOST_LIMIT (of
+ * sessions), _HOST_PORTS, or _TCP_SYN (neither SYN nor a BIB entry).
+ * Context: pure; cost: constant.
  *
  * nat64_in - a packet from the IPv4 side.
  * @f: in: proto, tcp_flags, src4, src4_port, dst4, dst_port, dst6 (dst4
  *     inside pref64); out: src6, src6_port
  *
- * Returns REASON_OK, REASON_NAT64_NO_BIB, _FILTERED, _TABLE_FULL.
+ * Returns REASON_OK, REASON_NAT64_NO_BIB, _FILTERED, _TABLE_FULL, _HOST_LIMIT.
  *
  * DEPARTS: an IPv4-initiated SYN without a BIB entry, or filtered, is not
  * stored for six seconds in the hope of a simultaneous open, but dropped; the

@@ -39,6 +39,7 @@ struct pool {
 #define ENTRY_USED   0x01
 #define ENTRY_STATIC 0x02
 #define ENTRY_REMOTE 0x04 /* session: the peer's, not touched here */
+#define ENTRY_FROM4  0x08 /* session: the IPv4 side began it */
 
 struct bib {
 	struct in6_addr src6;
@@ -49,6 +50,15 @@ struct bib {
 	uint32_t gen;
 	uint32_t next6, next4; /* hash chains; next6 also the free list */
 	uint32_t n_sessions;
+	uint32_t subscriber; /* index, or NONE where nobody has a limit */
+};
+
+/* What all hosts of one prefix hold together. */
+struct subscriber {
+	uint64_t prefix[2];
+	uint32_t sessions, sessions4; /* 4: those that the IPv4 side began */
+	uint32_t bibs;
+	uint32_t next;
 };
 
 struct session {
@@ -94,9 +104,13 @@ struct nat64 {
 	struct bib *bibs;
 	struct session *sessions;
 	struct permit *permits;
-	uint32_t *by6, *by4, *by_session, *by_permit; /* hash heads */
+	struct subscriber *subscribers;
+	uint32_t *by6, *by4, *by_session, *by_permit, *by_subscriber;
 	uint32_t bib_mask, session_mask;
-	struct freelist free_bibs, free_sessions, free_permits;
+	struct freelist free_bibs, free_sessions, free_permits,
+		free_subscribers;
+	bool has_limits;
+	uint32_t limit_sessions, limit_ports; /* a subscriber; 0: none */
 	uint32_t *wheel;
 	int64_t cursor; /* tick whose slot is being emptied */
 	struct nat64_stats stats;
@@ -144,14 +158,32 @@ void bib_del(struct nat64 *n, uint32_t b);
 
 uint32_t session_find(const struct nat64 *n, uint32_t b, struct in_addr dst4,
 		      __be16 dst_port);
+/* session_add - @from6: who began it. NONE: table full. */
 uint32_t session_add(struct nat64 *n, uint32_t b, const struct nat64_flow *f,
-		     enum nat64_state state, int64_t deadline_ns);
+		     bool from6, enum nat64_state state, int64_t deadline_ns);
 /* session_del - and its BIB entry, when that was the last one. */
 void session_del(struct nat64 *n, uint32_t s);
 /* session_set_deadline - cheap when it moves further away. */
 void session_set_deadline(struct nat64 *n, uint32_t s, int64_t deadline_ns);
 
 bool permit_find(const struct nat64 *n, uint32_t b, struct in_addr dst4);
+
+/* ---- subscriber.c ---------------------------------------------------------
+ */
+
+/* subscriber_prefix - the first subscriber_len bits of @a, the rest zero. */
+void subscriber_prefix(const struct nat64 *n, const struct in6_addr *a,
+		       uint64_t w[2]);
+/* subscriber_take - one more BIB entry of @a's; NONE where there is no limit.
+ * A BIB entry must be sure. subscriber_give: one less. */
+uint32_t subscriber_take(struct nat64 *n, const struct in6_addr *a);
+void subscriber_give(struct nat64 *n, uint32_t i);
+/* subscriber_count - a session more or less (@by 1 or -1). */
+void subscriber_count(struct nat64 *n, uint32_t i, bool from6, int by);
+bool subscriber_may_open(const struct nat64 *n, const struct in6_addr *a,
+			 bool from6);
+bool subscriber_may_bind(const struct nat64 *n, const struct in6_addr *a);
+const char *subscriber_check(const struct nat64 *n);
 
 /* ---- inspect.c ------------------------------------------------------------
  */

@@ -108,7 +108,7 @@ enum nat64_import nat64_import(struct nat64 *n,
 	if (i == NONE) {
 		if (is_full(&n->free_sessions))
 			return NAT64_IMPORT_FULL;
-		i = session_add(n, b, &info->flow, info->state, deadline);
+		i = session_add(n, b, &info->flow, true, info->state, deadline);
 		n->sessions[i].flags |= ENTRY_REMOTE;
 		return NAT64_IMPORT_ADDED;
 	}

@@ -34,7 +34,8 @@
  * its port; ports not held are free; each session is in the wheel once.
  *
  * Cost: all operations O(1) at a load factor of at most one. Memory a session
- * with a BIB entry of its own: 56 + 44 bytes, and up to 24 of hash heads.
+ * with a BIB entry of its own: 56 + 48 bytes, and up to 24 of hash heads; 40
+ * more where subscribers have limits.
  */
 #include "nat64_internal.h"
 
@@ -194,6 +195,7 @@ uint32_t bib_add(struct nat64 *n, const struct nat64_flow *f, uint32_t pool)
 	b->proto = (uint8_t)f->proto;
 	b->flags = ENTRY_USED;
 	b->n_sessions = 0;
+	b->subscriber = subscriber_take(n, &f->src6);
 	head = &n->by6[bib_slot6(n, f->proto, &f->src6, f->src6_port)];
 	b->next6 = *head;
 	*head = i + 1;
@@ -218,6 +220,7 @@ void bib_del(struct nat64 *n, uint32_t i)
 		at = &n->bibs[*at - 1].next4;
 	*at = b->next4;
 	pool_give(&n->pool, b->pool, b->proto, ntohs(b->src4_port));
+	subscriber_give(n, b->subscriber);
 	n->stats.proto[b->proto].bibs--;
 	b->flags = 0;
 	b->gen++;
@@ -384,7 +387,7 @@ uint32_t session_find(const struct nat64 *n, uint32_t b, struct in_addr dst4,
 }
 
 uint32_t session_add(struct nat64 *n, uint32_t b, const struct nat64_flow *f,
-		     enum nat64_state state, int64_t deadline_ns)
+		     bool from6, enum nat64_state state, int64_t deadline_ns)
 {
 	uint32_t i = free_peek(&n->free_sessions), *head;
 	struct session *s;
@@ -399,13 +402,14 @@ uint32_t session_add(struct nat64 *n, uint32_t b, const struct nat64_flow *f,
 	s->dst_port = f->dst_port;
 	s->bib = b;
 	s->state = (uint8_t)state;
-	s->flags = ENTRY_USED;
+	s->flags = from6 ? ENTRY_USED : ENTRY_USED | ENTRY_FROM4;
 	s->permit = n->addr_dependent ? permit_add(n, b, f->dst4) : NONE;
 	head = &n->by_session[session_slot(n, b, f->dst4, f->dst_port)];
 	s->next = *head;
 	*head = i + 1;
 	wheel_add(n, i);
 	n->bibs[b].n_sessions++;
+	subscriber_count(n, n->bibs[b].subscriber, from6, 1);
 	n->stats.proto[f->proto].sessions++;
 	n->stats.proto[f->proto].created++;
 	return i;
@@ -425,6 +429,7 @@ void session_del(struct nat64 *n, uint32_t i)
 	if (s->permit != NONE)
 		permit_del(n, s->permit);
 	n->stats.proto[b->proto].sessions--;
+	subscriber_count(n, b->subscriber, !(s->flags & ENTRY_FROM4), -1);
 	if (!--b->n_sessions && !(b->flags & ENTRY_STATIC))
 		bib_del(n, s->bib);
 	s->flags = 0;

@@ -64,6 +64,13 @@ static const struct {
 	 "f:3:37: pool4 holds an address twice\n"
 	 "f:4:1: unknown key in plat: `sesions`; did you mean `sessions`?\n"},
 	{ROLE_PLAT,
+	 TUN "pool6: 64:ff9b::/96\npool4: 192.0.2.1\n"
+	     "subscriber-limits: {sessions: 0, port: 5}\n",
+	 "f:4:31: `sessions: 0`: a whole number from 1 to 67108864 is "
+	 "expected\n"
+	 "f:4:34: unknown key in subscriber-limits: `port`; did you mean "
+	 "`ports`?\n"},
+	{ROLE_PLAT,
 	 "tun: {name: much-too-long-a-name, mtu: 1000}\n"
 	 "pool6: 64:ff9b::/96\n"
 	 "pool4:\n"
@@ -224,6 +231,9 @@ START_TEST(reload_knows_what_cannot_change)
 		 "filtering"},
 		{TUN "pool6: 64:ff9b::/96\npool4: 192.0.2.1\nseed: 5\n",
 		 "seed"},
+		{TUN "pool6: 64:ff9b::/96\npool4: 192.0.2.1\n"
+		     "subscriber-limits: {ports: 5}\n",
+		 "subscriber-limits"},
 	};
 	struct config *now = load(ROLE_PLAT, base);
 

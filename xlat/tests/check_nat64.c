@@ -268,6 +268,97 @@ START_TEST(full_tables_leave_no_trace)
 }
 END_TEST
 
+/* RFC 6888 REQ-4: one who opens without end hurts himself alone. */
+START_TEST(a_greedy_subscriber_hurts_nobody_else)
+{
+	struct nat64_flow f, other;
+
+	cfg.max_sessions = cfg.max_bibs = 64;
+	cfg.limit_sessions = 20;
+	cfg.limit_ports = 10;
+	make();
+	other = flow6(NAT64_UDP, 2, 1024, 1, 53);
+	ck_assert_int_eq(nat64_out(n, &other, at(0)), REASON_OK);
+	for (unsigned int i = 0; i < 10; i++) {
+		f = flow6(NAT64_UDP, 1, 1024 + i, 1, 53);
+		ck_assert_int_eq(nat64_out(n, &f, at(0)), REASON_OK);
+	}
+	for (unsigned int i = 0; i < 1000; i++) {
+		f = flow6(NAT64_TCP, 1, 2000 + i, 1, 80);
+		f.tcp_flags = NAT64_SYN;
+		ck_assert_int_eq(nat64_out(n, &f, at(0)),
+				 REASON_NAT64_HOST_PORTS);
+	}
+	/* ten more over what is mapped already, and that is all */
+	for (unsigned int i = 0; i < 10; i++) {
+		f = flow6(NAT64_UDP, 1, 1024, 2 + i, 53);
+		ck_assert_int_eq(nat64_out(n, &f, at(0)), REASON_OK);
+	}
+	f = flow6(NAT64_UDP, 1, 1024, 99, 53);
+	ck_assert_int_eq(nat64_out(n, &f, at(0)), REASON_NAT64_HOST_LIMIT);
+	ck_assert_uint_eq(stats().limited_ports, 1000);
+	ck_assert_uint_eq(stats().limited_sessions, 1);
+	ck_assert_uint_eq(stats().subscribers, 2);
+	/* what he has goes on, and so do the others */
+	f = flow6(NAT64_UDP, 1, 1024, 1, 53);
+	ck_assert_int_eq(nat64_out(n, &f, at(S(1))), REASON_OK);
+	ck_assert_int_eq(nat64_out(n, &other, at(S(1))), REASON_OK);
+	for (unsigned int h = 3; h < 23; h++) {
+		f = flow6(NAT64_UDP, h, 1024, 1, 53);
+		ck_assert_int_eq(nat64_out(n, &f, at(S(1))), REASON_OK);
+	}
+	/* time gives back what he may hold */
+	sweep(S(302));
+	ck_assert_uint_eq(stats().subscribers, 0);
+	f = flow6(NAT64_UDP, 1, 9999, 1, 53);
+	ck_assert_int_eq(nat64_out(n, &f, at(S(302))), REASON_OK);
+}
+END_TEST
+
+START_TEST(strangers_fill_half_of_a_limit)
+{
+	struct nat64_flow f = flow6(NAT64_UDP, 1, 1024, 1, 53), r;
+
+	cfg.limit_sessions = 20;
+	make();
+	ck_assert_int_eq(nat64_out(n, &f, at(0)), REASON_OK);
+	for (unsigned int i = 0; i < 50; i++) {
+		r = back(&f, 2 + i, 7);
+		ck_assert_int_eq(nat64_in(n, &r, at(0)),
+				 i < 10 ? REASON_OK : REASON_NAT64_HOST_LIMIT);
+	}
+	/* nine are left for the subscriber's own */
+	for (unsigned int i = 0; i < 10; i++) {
+		f = flow6(NAT64_UDP, 1, 1024, 100 + i, 53);
+		ck_assert_int_eq(nat64_out(n, &f, at(0)),
+				 i < 9 ? REASON_OK : REASON_NAT64_HOST_LIMIT);
+	}
+}
+END_TEST
+
+START_TEST(limits_are_of_the_prefix_that_is_asked_for)
+{
+	struct nat64_flow a = flow6(NAT64_UDP, 1, 1024, 1, 53);
+	struct nat64_flow b = flow6(NAT64_UDP, 2, 1024, 1, 53);
+
+	cfg.subscriber_len = 56; /* hosts 1 and 2 lie in one */
+	cfg.limit_ports = 1;
+	make();
+	ck_assert_int_eq(nat64_out(n, &a, at(0)), REASON_OK);
+	ck_assert_int_eq(nat64_out(n, &b, at(0)), REASON_NAT64_HOST_PORTS);
+	/* a larger limit holds at once, a smaller one takes nothing away */
+	nat64_set_limits(n, 0, 2);
+	ck_assert_int_eq(nat64_out(n, &b, at(0)), REASON_OK);
+	nat64_set_limits(n, 1, 1);
+	ck_assert_int_eq(nat64_out(n, &a, at(0)), REASON_OK);
+	ck_assert_int_eq(nat64_out(n, &b, at(0)), REASON_OK);
+	nat64_set_limits(n, 0, 0);
+	a = flow6(NAT64_UDP, 1, 1025, 1, 53);
+	ck_assert_int_eq(nat64_out(n, &a, at(0)), REASON_OK);
+	ck_assert_uint_eq(stats().subscribers, 1);
+}
+END_TEST
+
 START_TEST(no_bib_no_way_in)
 {
 	struct nat64_flow f = flow6(NAT64_UDP, 1, 5000, 1, 53), r;
@@ -587,6 +678,9 @@ int main(void)
 	tcase_add_test(t, subscriber_keeps_its_address);
 	tcase_add_test(t, full_address_overflows_to_the_next);
 	tcase_add_test(t, full_tables_leave_no_trace);
+	tcase_add_test(t, a_greedy_subscriber_hurts_nobody_else);
+	tcase_add_test(t, strangers_fill_half_of_a_limit);
+	tcase_add_test(t, limits_are_of_the_prefix_that_is_asked_for);
 	tcase_add_test(t, no_bib_no_way_in);
 	tcase_add_test(t, peeking_neither_creates_nor_refreshes);
 	tcase_add_loop_test(t, lifetimes_of_udp_and_icmp, 0, 2);

@@ -31,7 +31,7 @@ struct m_bib {
 };
 
 struct m_session {
-	bool used;
+	bool used, from4;
 	int bib;
 	struct in_addr dst4;
 	__be16 dst_port;
@@ -212,12 +212,42 @@ static void m_add(int bib, const struct nat64_flow *f, bool from6)
 
 	sessions[m_free_session()] = (struct m_session){
 		.used = true,
+		.from4 = !from6,
 		.bib = bib,
 		.dst4 = f->dst4,
 		.dst_port = f->dst_port,
 		.state = f->proto == NAT64_TCP ? first : NAT64_STATELESS,
 		.deadline_ns = now.ns + m_life(f, TRANS),
 	};
+}
+
+/* A subscriber is a /64 here. */
+static bool m_same(int b, const struct in6_addr *src6)
+{
+	return bibs[b].used && !memcmp(&bibs[b].src6, src6, 8);
+}
+
+static bool m_may_open(const struct in6_addr *src6, bool from6)
+{
+	unsigned int all = 0, from4 = 0;
+
+	for (int i = 0; i < MAX_SESSIONS; i++)
+		if (sessions[i].used && m_same(sessions[i].bib, src6)) {
+			all++;
+			from4 += sessions[i].from4;
+		}
+	return !cfg.limit_sessions ||
+	       (all < cfg.limit_sessions &&
+		(from6 || from4 < (cfg.limit_sessions + 1) / 2));
+}
+
+static bool m_may_bind(const struct in6_addr *src6)
+{
+	unsigned int all = 0;
+
+	for (int i = 0; i < MAX_BIBS; i++)
+		all += m_same(i, src6);
+	return !cfg.limit_ports || all < cfg.limit_ports;
 }
 
 /* What nat64_out must say; a new BIB entry is added by the caller. */
@@ -234,8 +264,12 @@ static enum reason m_out(const struct nat64_flow *f, int *bib)
 		return b < 0 ? REASON_NAT64_TCP_SYN : REASON_OK;
 	if (m_free_session() < 0)
 		return REASON_NAT64_TABLE_FULL;
+	if (!m_may_open(&f->src6, true))
+		return REASON_NAT64_HOST_LIMIT;
 	if (b < 0 && m_count_bibs(-1) == MAX_BIBS)
 		return REASON_NAT64_TABLE_FULL;
+	if (b < 0 && !m_may_bind(&f->src6))
+		return REASON_NAT64_HOST_PORTS;
 	if (b < 0 && m_count_bibs((int)f->proto) == N_ADDRS * PORTS)
 		return REASON_NAT64_NO_PORT;
 	if (b >= 0)
@@ -260,6 +294,8 @@ static enum reason m_in(const struct nat64_flow *f, int *bib)
 		return REASON_OK;
 	if (m_free_session() < 0)
 		return REASON_NAT64_TABLE_FULL;
+	if (!m_may_open(&bibs[b].src6, false))
+		return REASON_NAT64_HOST_LIMIT;
 	m_add(b, f, false);
 	return REASON_OK;
 }
@@ -423,7 +459,7 @@ static void compare_all(void)
 	}
 }
 
-static void start(bool addr_dependent, uint64_t seed)
+static void start(bool addr_dependent, bool limits, uint64_t seed)
 {
 	void *memory;
 
@@ -440,6 +476,8 @@ static void start(bool addr_dependent, uint64_t seed)
 	cfg.max_bibs = MAX_BIBS;
 	cfg.max_sessions = MAX_SESSIONS;
 	cfg.addr_dependent = addr_dependent;
+	cfg.limit_sessions = limits ? 13 : 0;
+	cfg.limit_ports = limits ? 12 : 0;
 	cfg.seed[0] = seed;
 	rng_init(&rng, seed);
 	now.ns = 77 * NAT64_TICK_NS;
@@ -454,7 +492,7 @@ START_TEST(random_packets_agree_with_the_model)
 	struct nat64_stats st;
 	uint64_t created = 0;
 
-	start(_i & 1, (uint64_t)_i + 1);
+	start(_i & 1, _i & 2, (uint64_t)_i + 1);
 	for (unsigned int i = 0; i < OPERATIONS; i++) {
 		switch (rng_below(&rng, 16)) {
 		case 0:
@@ -485,6 +523,10 @@ START_TEST(random_packets_agree_with_the_model)
 		created += st.proto[k].created;
 	ck_assert_int_ge(created, 1000);
 	ck_assert_int_ge(st.sessions_full + st.bibs_full, 100);
+	if (cfg.limit_sessions) {
+		ck_assert_int_ge(st.limited_sessions, 20);
+		ck_assert_int_ge(st.limited_ports, 20);
+	}
 	free(n);
 }
 END_TEST
@@ -498,7 +540,7 @@ int main(void)
 
 	suite_add_tcase(s, t);
 	tcase_set_timeout(t, 60);
-	tcase_add_loop_test(t, random_packets_agree_with_the_model, 0, 6);
+	tcase_add_loop_test(t, random_packets_agree_with_the_model, 0, 8);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);
