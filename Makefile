@@ -52,16 +52,17 @@ conform_SRCS := fields packet_parse packet_build packet_match packet_print suite
 	suite_case knobs bench bench_world players player_xlatd player_tayga \
 	run matrix record
 report_SRCS := cards facts html json junit matrix progress style svg table text
-cmd_SRCS := usage run session matrix resdir testbed host plan clean doctor \
+advise_SRCS := derive print read setting
+cmd_SRCS := advise usage run session matrix resdir testbed host plan clean doctor \
 	prepare engines conform
 
 XLAT_FOLDERS := base core nat64 io daemon
 SIM_FOLDERS := spec plan world engine relay probe timeline score report conform \
-	cmd
+	advise cmd
 PURE_FOLDERS := core nat64 plan score
 
 XLATD_LIBS := daemon nat64 io core base
-XLATSIM_LIBS := cmd conform timeline probe engine relay report score world plan spec base
+XLATSIM_LIBS := cmd advise conform timeline probe engine relay report score world plan spec base
 
 base_LDLIBS := -lyaml
 daemon_LDLIBS := -ljansson -lcrypto
@@ -71,6 +72,7 @@ relay_LDLIBS := -ljansson -lm
 probe_LDLIBS := -ljansson -lpcap -lresolv
 conform_LDLIBS := -ljansson
 report_LDLIBS := -ljansson -lm
+advise_LDLIBS := -ljansson -lm
 score_LDLIBS := -lm
 
 # ---- tests: one program a module; NAME_LIBS lists the archives it links -----

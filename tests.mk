@@ -20,6 +20,9 @@ check_outage_LIBS := score base
 SIM_TESTS += check_drill
 check_drill_LIBS := score base
 
+SIM_TESTS += check_advise
+check_advise_LIBS := advise spec base
+
 SIM_TESTS += check_report
 check_report_LIBS := report score base
 

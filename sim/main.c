@@ -23,6 +23,8 @@ static const struct subcommand {
 	 "build the world, play the scenario, score, tear down"},
 	{"plan", cmd_plan, "plan FILE",
 	 "print what would be built, touch nothing"},
+	{"advise", cmd_advise, "advise FILE",
+	 "settings that suit an engine, by what a matrix measured"},
 	{"conform", cmd_conform, "conform ENGINE",
 	 "the RFCs' conformance cases against an engine"},
 	{"doctor", cmd_doctor, "doctor",

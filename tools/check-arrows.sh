@@ -22,16 +22,17 @@ allowed() {
 	sim/probe) echo xlat/base sim/spec sim/plan sim/world sim/score ;;
 	sim/conform) echo xlat/base sim/spec sim/plan sim/world sim/engine ;;
 	sim/report) echo xlat/base sim/spec sim/score ;;
+	sim/advise) echo xlat/base sim/spec ;;
 	sim/timeline) echo xlat/base sim/spec sim/plan sim/world sim/engine \
 		sim/probe sim/score ;;
 	sim/cmd | sim) echo xlat/base sim/spec sim/plan sim/world sim/engine \
 		sim/relay sim/probe sim/score sim/report sim/timeline \
-		sim/conform sim/cmd ;;
+		sim/conform sim/advise sim/cmd ;;
 	xlat/tests | xlat/fuzz) echo xlat/base xlat/core xlat/nat64 xlat/io \
 		xlat/daemon xlat/tests ;;
 	sim/tests | sim/fuzz) echo xlat/base sim/spec sim/plan sim/world \
 		sim/engine sim/relay sim/probe sim/score sim/report \
-		sim/timeline sim/conform sim/cmd ;;
+		sim/timeline sim/conform sim/advise sim/cmd ;;
 	*) echo "check-arrows: folder $1 is in no rule" >&2; exit 1 ;;
 	esac
 }

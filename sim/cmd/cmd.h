@@ -21,6 +21,7 @@ int cmd_doctor(int argc, char **argv);
 int cmd_prepare(int argc, char **argv);
 int cmd_engines(int argc, char **argv);
 int cmd_conform(int argc, char **argv);
+int cmd_advise(int argc, char **argv);
 
 /* cmd_bad_file - print what is wrong with a file; returns EXIT_USAGE. */
 int cmd_bad_file(const char *path, struct diags *d);

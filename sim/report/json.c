@@ -107,13 +107,13 @@ static json_t *profile_json(const struct link_profile *p)
 
 static json_t *tower_json(const struct tower_spec *t)
 {
-	return json_pack("{s:o, s:I, s:o, s:o, s:o, s:o}", "name",
-			 text_json(t->name), "homes",
-			 (json_int_t)t->homes.count, "clat",
-			 text_json(t->homes.clat), "plan_down_bps",
-			 num_json(t->homes.plan_down_bps), "plan_up_bps",
-			 num_json(t->homes.plan_up_bps), "radio",
-			 profile_json(&t->radio));
+	return json_pack(
+		"{s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "name",
+		text_json(t->name), "homes", (json_int_t)t->homes.count, "clat",
+		text_json(t->homes.clat), "attach", text_json(t->homes.attach),
+		"plan_down_bps", num_json(t->homes.plan_down_bps),
+		"plan_up_bps", num_json(t->homes.plan_up_bps), "radio",
+		profile_json(&t->radio));
 }
 
 static json_t *link_json(const struct link_spec *l)
@@ -135,8 +135,9 @@ static json_t *routing_json(const struct routing_spec *r)
 
 static json_t *plat_json(const struct plat_spec *p)
 {
-	return json_pack("{s:o, s:o, s:I, s:o}", "name", text_json(p->name),
-			 "engine", text_json(p->engine), "ospf_cost",
+	return json_pack("{s:o, s:o, s:o, s:I, s:o}", "name",
+			 text_json(p->name), "engine", text_json(p->engine),
+			 "attach", text_json(p->attach), "ospf_cost",
 			 (json_int_t)p->ospf_cost, "host", text_json(p->host));
 }
 

@@ -7,25 +7,59 @@
 #include <string.h>
 
 #include "../../xlat/base/file.h"
+#include "../../xlat/base/yaml.h"
 #include "report_internal.h"
 
 /* ---- the document ----------------------------------------------------------
  */
 
+/* YAML as JSON; every word is a string. */
+static json_t *tree_json(const struct ynode *n)
+{
+	json_t *o;
+
+	if (!n)
+		return json_null();
+	switch (n->kind) {
+	case YNODE_SCALAR:
+		return json_string(n->text);
+	case YNODE_LIST:
+		o = json_array();
+		for (size_t i = 0; i < n->n; i++)
+			json_array_append_new(o, tree_json(n->items[i]));
+		return o;
+	case YNODE_MAP:
+		o = json_object();
+		for (size_t i = 0; i < n->n; i++)
+			json_object_set_new(o, n->pairs[i].key,
+					    tree_json(n->pairs[i].value));
+		return o;
+	}
+	return json_null();
+}
+
+static json_t *axis_json(const struct matrix_axis *x)
+{
+	json_t *values = json_array(), *overlays = json_array();
+
+	for (size_t i = 0; i < x->n; i++) {
+		json_array_append_new(values, json_string(x->v[i].name));
+		json_array_append_new(overlays,
+				      json_pack("{s:o, s:o}", "topology",
+						tree_json(x->v[i].topology),
+						"scenario",
+						tree_json(x->v[i].scenario)));
+	}
+	return json_pack("{s:s, s:o, s:o}", "name", x->name, "values", values,
+			 "overlays", overlays);
+}
+
 static json_t *axes_json(const struct matrix *m)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < m->n_axes; i++) {
-		json_t *values = json_array();
-
-		for (size_t k = 0; k < m->axes[i].n; k++)
-			json_array_append_new(
-				values, json_string(m->axes[i].v[k].name));
-		json_array_append_new(list, json_pack("{s:s, s:o}", "name",
-						      m->axes[i].name, "values",
-						      values));
-	}
+	for (size_t i = 0; i < m->n_axes; i++)
+		json_array_append_new(list, axis_json(&m->axes[i]));
 	return list;
 }
 
