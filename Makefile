@@ -27,7 +27,7 @@ PURE_CFLAGS := -Wconversion
 
 base_SRCS := addr arena clock diag err file log loop rng units yaml yaml_read
 core_SRCS := addrmap csum eam frag gso header icmp icmp_map icmp_xlat lpm \
-	parse pref64 pref64_dns ratelimit reason rfc6052 xlat xlat46 xlat64
+	mss parse pref64 pref64_dns ratelimit reason rfc6052 xlat xlat46 xlat64
 nat64_SRCS := nat64 table subscriber pool4 inspect frag standby sync
 io_SRCS := io tun memory vnet
 daemon_SRCS := path plat config config_lists config_clat config_sync sync setup server \

@@ -113,3 +113,5 @@ XLAT_TESTS += check_pref64
 check_pref64_LIBS := core base
 XLAT_TESTS += check_discover
 check_discover_LIBS := daemon nat64 io core base
+XLAT_TESTS += check_mss
+check_mss_LIBS := core base

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <arpa/inet.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config_internal.h"
@@ -47,6 +48,9 @@ static const char *const hairpins[] = {"intrinsic", "simple", "off", NULL};
 		 .offset = CFG(mtu6),                                          \
 		 .min = 1280,                                                  \
 		 .max = MTU_MAX},                                              \
+		{.key = "clamp-mss",                                           \
+		 .type = YF_NODE,                                              \
+		 .offset = RAW(clamp_mss)},                                    \
 		{.key = "copy-traffic-class",                                  \
 		 .type = YF_BOOL,                                              \
 		 .offset = CFG(copy_tc)},                                      \
@@ -284,6 +288,31 @@ static void read_hairpin(struct reader *r)
 			  "is missing");
 }
 
+/* By the MTUs: 40 bytes of IPv4 and TCP, 60 of IPv6 and TCP. */
+static int64_t mss_of_mtus(const struct config *c)
+{
+	return c->mtu4 - 40 < c->mtu6 - 60 ? c->mtu4 - 40 : c->mtu6 - 60;
+}
+
+static void read_clamp_mss(struct reader *r, const struct ynode *n)
+{
+	char *end = NULL;
+	long v = 0;
+
+	if (n->kind == YNODE_SCALAR && !strcmp(n->text, "auto")) {
+		r->c->mss = mss_of_mtus(r->c);
+		return;
+	}
+	if (n->kind == YNODE_SCALAR && n->text[0] >= '0' && n->text[0] <= '9')
+		v = strtol(n->text, &end, 10);
+	if (!end || *end || v < 28 || v > UINT16_MAX)
+		diags_add(r->d, n->pos,
+			  "`clamp-mss`: auto, or 28 to 65535 bytes, is "
+			  "expected");
+	else
+		r->c->mss = v;
+}
+
 static void check_tun(struct reader *r)
 {
 	const char *name = r->c->tun_name;
@@ -365,6 +394,8 @@ static struct config *read_root(const struct ynode *root, enum role role,
 		w->c.mtu4 = w->c.tun_mtu;
 	if (!w->c.mtu6)
 		w->c.mtu6 = w->c.tun_mtu;
+	if (w->raw.clamp_mss)
+		read_clamp_mss(&r, w->raw.clamp_mss);
 	return d->n ? NULL : &w->c;
 }
 

@@ -57,6 +57,7 @@ struct config {
 	struct nat64_timers timers;
 	/* translation */
 	int64_t lowest_mtu6, mtu4, mtu6;
+	int64_t mss; /* 0: SYNs stay as they are */
 	bool copy_tc;
 	int64_t tos; /* 64: always this; -1: as copy_tc says */
 	enum xlat_udp_zero udp_zero;

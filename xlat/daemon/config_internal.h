@@ -9,7 +9,7 @@
 /* As the file has it; what needs a second look is still a node. */
 struct raw {
 	struct ynode *tun, *clat, *eam, *pool4, *statics, *timers, *sync, *limits;
-	struct ynode *pref64, *pool6;
+	struct ynode *pref64, *pool6, *clamp_mss;
 	struct addr self4, self6;
 	int filtering, udp_zero, hairpin;
 };

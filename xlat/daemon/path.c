@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "../core/icmp.h"
+#include "../core/mss.h"
 #include "../io/io.h"
 
 const char *role_name(enum role r)
@@ -120,6 +121,8 @@ static enum verdict finish(struct path *p, struct pkt *pkt, enum verdict v,
 
 	switch (v) {
 	case VERDICT_FORWARD:
+		if (p->mss && mss_clamp(pkt, p->mss))
+			p->counters.mss_clamped++;
 		r = write_reason(p, p->emit(p->emit_arg, pkt));
 		break;
 	case VERDICT_FRAGMENT:

@@ -37,6 +37,7 @@ struct path_counters {
 	uint64_t fragments;    /* packets that left as such */
 	uint64_t superpackets; /* received */
 	uint64_t icmp_limited; /* errors withheld: rate */
+	uint64_t mss_clamped;  /* SYNs */
 	struct reason_counters reasons;
 	uint64_t write_errors[PATH_ERRNOS];
 };
@@ -49,6 +50,7 @@ struct path {
 	struct nat64_frags *frags; /* plat */
 	struct prefix6 pool6;	   /* plat */
 	bool allow_private;	   /* plat: see addrmap.wkp_strict */
+	uint32_t mss;		   /* SYNs announce no more; 0: as they are */
 	struct ratelimit icmp;
 	path_emit_fn *emit;
 	void *emit_arg;

@@ -64,6 +64,7 @@ int setup_apply(struct setup *s, const struct config *c, struct mono now,
 	p->xlat.tell_source = c->tell_source;
 	p->pool6 = c->pref64;
 	p->allow_private = c->allow_private;
+	p->mss = (uint32_t)c->mss;
 	p->xlat.mtu4 = (uint32_t)c->mtu4;
 	p->xlat.mtu6 = (uint32_t)c->mtu6;
 	p->xlat.lowest_mtu6 = (uint32_t)c->lowest_mtu6;

@@ -101,7 +101,7 @@ static const struct {
 	 "f:3:37: `clat6` has length 64; 96 is expected (RFC 6877)\n"
 	 "f:4:15: `icmp-source4`: an IPv4 address is expected\n"
 	 "f:5:1: unknown key in clat: `pool4`; expected tun, control, "
-	 "lowest-ipv6-mtu, mtu4, mtu6, copy-traffic-class, tos, "
+	 "lowest-ipv6-mtu, mtu4, mtu6, clamp-mss, copy-traffic-class, tos, "
 	 "udp-zero-checksum, allow-private, icmp-source4, icmp-source6, "
 	 "icmp-rate, test-clock, seed, pref64, clat, eam, icmp-pool4 or "
 	 "icmp-name-source\n"},
@@ -116,6 +116,10 @@ static const struct {
 	 "to bring about\n"
 	 "f:3:37: `clat6` has length 96; 64 to 80 is expected with "
 	 "`checksum-neutral`, and bits 64 to 71 zero\n"},
+	{ROLE_CLAT,
+	 TUN "pref64: 64:ff9b::/96\nclamp-mss: 1220b\n"
+	     "clat: {lan4: 192.168.1.0/24, clat6: \"2001:db8:1::/96\"}\n",
+	 "f:3:12: `clamp-mss`: auto, or 28 to 65535 bytes, is expected\n"},
 	{ROLE_CLAT,
 	 TUN "pref64: {from: ra}\n"
 	     "clat: {lan4: 192.168.1.0/24, clat6: \"2001:db8:1::/96\"}\n",
