@@ -2,8 +2,8 @@
 /*
  * Theory of operation
  *
- * Everything is started in the plan's order but the DNS64 resolvers: a
- * resolver that finds no route to the root at its first question holds that
+ * Everything is started in the plan's order but the DNS64 resolvers and who
+ * asks them: a resolver that finds no route to the root at its first question holds that
  * against the root for a while. They follow once OSPF is ready.
  *
  * Then the world is waited for from the inside out: routing, the pools at both
@@ -45,8 +45,11 @@ static int blame(int ret, const struct engine *en, struct err *e)
 	return ret;
 }
 
+/* CLATs that learn the PLATs' prefix by DNS need the resolvers. */
 static bool is_late(const struct engine *en)
 {
+	if (en->daemon->role == DAEMON_CLAT)
+		return engine_node(en)->tower->homes.pref64 == PREF64_DNS;
 	return en->daemon->role == DAEMON_DNS64 ||
 	       en->daemon->role == DAEMON_HEALTH;
 }

@@ -24,6 +24,10 @@
 /* IPv4 grows by 20 bytes: what fits into 1500 bytes of IPv6 (RFC 7915 6). */
 #define MTU4 1480
 
+/* RFC 7335: for the inner side of a CLAT that has a single address. */
+#define CLAT_ADDRESS "192.0.0.1"
+#define NAT44_FILE   "clat-nat44.nft"
+
 #define SYNC_KEY  "standby.key"
 #define SYNC_PORT "7146"
 
@@ -71,17 +75,80 @@ static int xlatd_available(char *version, size_t len, struct err *why)
  */
 #define COMMON "allow-private: true\n"
 
+static void put_tuning(FILE *f, const struct tuning *t)
+{
+	if (t->mtu6)
+		fprintf(f, "mtu6: %d\n", (int)t->mtu6);
+	if (t->lowest_mtu6)
+		fprintf(f, "lowest-ipv6-mtu: %d\n", (int)t->lowest_mtu6);
+	if (t->clamp_mss)
+		fprintf(f, "clamp-mss: auto\n");
+}
+
+static const struct homes_spec *homes_of(const struct engine *en)
+{
+	return &engine_node(en)->tower->homes;
+}
+
+static void put_pref64(FILE *f, const struct engine *en)
+{
+	const struct plan *p = world_plan(en->world);
+	char text[ADDR_TEXT_LEN];
+
+	switch ((enum pref64_from)homes_of(en)->pref64) {
+	case PREF64_CONFIGURED:
+		fprintf(f, "pref64: %s\n",
+			prefix6_format(&p->topology->pool6, text));
+		break;
+	case PREF64_DNS: /* the node's resolv.conf names them */
+		fprintf(f, "pref64: {from: dns}\n");
+		break;
+	case PREF64_RA:
+		fprintf(f, "pref64: {from: ra, interface: %s}\n",
+			engine_node(en)->tower->name);
+		break;
+	}
+}
+
 static void put_clat(FILE *f, const struct engine *en)
 {
 	const struct topology *t = world_plan(en->world)->topology;
-	char lan4[ADDR_TEXT_LEN], clat6[ADDR_TEXT_LEN], pool6[ADDR_TEXT_LEN];
+	char lan4[ADDR_TEXT_LEN], clat6[ADDR_TEXT_LEN];
+	bool one = homes_of(en)->clat_mode == CLAT_MODE_ADDRESS;
 
 	fprintf(f,
 		COMMON "tun: {name: " TUN_CLAT "}\ncontrol: " SOCKET_CLAT "\n"
-		       "pref64: %s\nclat: {lan4: %s, clat6: \"%s\"}\n",
-		prefix6_format(&t->pool6, pool6),
-		prefix4_format(&t->lan4, lan4),
+		       "clat: {lan4: %s, clat6: \"%s\"}\n",
+		one ? CLAT_ADDRESS "/32" : prefix4_format(&t->lan4, lan4),
 		prefix6_format(&engine_node(en)->clat6, clat6));
+	put_pref64(f, en);
+	put_tuning(f, &homes_of(en)->tuning);
+}
+
+/* The LAN behind the one address of the CLAT (RFC 6877 section 6.3). */
+static int put_nat44(struct engine *en, struct err *e)
+{
+	char nft[PATH_MAX], from[ADDR_TEXT_LEN], *text = NULL;
+	const char *argv[] = {nft, "-f", NAT44_FILE, NULL};
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	int ret;
+
+	if (f)
+		fprintf(f,
+			"table ip clat {\n\tchain nat {\n"
+			"\t\ttype nat hook postrouting priority 100\n"
+			"\t\toifname \"" TUN_CLAT
+			"\" ip saddr %s snat to " CLAT_ADDRESS "\n\t}\n}\n",
+			prefix4_format(&engine_node(en)->lan4, from));
+	ret = engine_put(en, NAT44_FILE, f, &text, &len, e);
+	if (ret)
+		return ret;
+	if (host_find("nft", nft, sizeof(nft)))
+		return err_set(e, ENOENT,
+			       "`clat-mode: address` takes nft: install Debian "
+			       "package nftables");
+	return engine_run(en->world, en->daemon->node, argv, NULL, e);
 }
 
 static void put_plat(FILE *f, const struct engine *en)
@@ -97,6 +164,7 @@ static void put_plat(FILE *f, const struct engine *en)
 		prefix4_format(&engine_node(en)->plat->pool4, pool4),
 		in6_format(&engine_node(en)->loop6, self),
 		(unsigned long long)(world_seed(en->world) & INT32_MAX));
+	put_tuning(f, &engine_node(en)->plat->tuning);
 }
 
 /* ---- warm standby ----------------------------------------------------------
@@ -191,6 +259,9 @@ static int xlatd_configure(struct engine *en, struct err *e)
 	ret = engine_put(en,
 			 is_plat(en) ? "xlatd-plat.yaml" : "xlatd-clat.yaml", f,
 			 &text, &len, e);
+	if (!ret && !is_plat(en) &&
+	    homes_of(en)->clat_mode == CLAT_MODE_ADDRESS)
+		ret = put_nat44(en, e);
 	return ret ? ret : open_state(en, e);
 }
 
@@ -234,6 +305,21 @@ static int add_clat_routes(const struct engine *en, struct err *e)
 /* ---- life ------------------------------------------------------------------
  */
 
+/* A CLAT that learns the prefix of the PLATs serves when it has it. */
+static bool knows_prefix(struct engine *en)
+{
+	json_t *o;
+	bool known;
+
+	if (homes_of(en)->pref64 == PREF64_CONFIGURED)
+		return true;
+	o = engine_ask(en, SOCKET_CLAT, "stats", NULL);
+	known = json_is_string(
+		json_object_get(json_object_get(o, "pref64"), "prefix"));
+	json_decref(o);
+	return known;
+}
+
 static bool xlatd_step(struct engine *en)
 {
 	struct xlatd *x = en->state;
@@ -243,6 +329,8 @@ static bool xlatd_step(struct engine *en)
 	if (fd < 0)
 		return false;
 	close(fd);
+	if (!is_plat(en) && !knows_prefix(en))
+		return false;
 	if (is_plat(en)) {
 		en->serving = true;
 		announce_update(x->announce);

@@ -134,6 +134,7 @@ static void overlay(struct link_profile *to, const struct link_profile *from)
 	overlay_impairment(&to->up, &from->up);
 	if (from->mtu && from->mtu != MTU_DEFAULT)
 		to->mtu = from->mtu;
+	to->block_icmp |= from->block_icmp;
 	overlay_offload(&to->offloads.tso, from->offloads.tso);
 	overlay_offload(&to->offloads.gso, from->offloads.gso);
 	overlay_offload(&to->offloads.gro, from->offloads.gro);

@@ -153,7 +153,8 @@ static void put_daemon(struct text *t, const struct plan *p,
 
 static void put_link(struct text *t, const struct plan_link *l)
 {
-	put(t, "%s mtu %d", l->name, (int)l->profile.mtu);
+	put(t, "%s mtu %d%s", l->name, (int)l->profile.mtu,
+	    l->profile.block_icmp ? " without ICMP errors" : "");
 	if (l->relayed)
 		put(t, " through relay:%s and relay:%s", l->relay_a,
 		    l->relay_b);
@@ -339,9 +340,12 @@ static void print_link(const struct plan *p, const struct plan_link *l,
 		fprintf(out, "  %16s down %s\n", "", im);
 	if (*plan_impairment_text(&l->profile.up, im, sizeof(im)))
 		fprintf(out, "  %16s up %s\n", "", im);
-	if (l->profile.mtu != 1500 || *buf || l->relayed)
-		fprintf(out, "  %16s mtu %d%s%s\n", "", (int)l->profile.mtu,
-			l->relayed ? " relayed" : "", buf);
+	if (l->profile.mtu != 1500 || *buf || l->relayed ||
+	    l->profile.block_icmp)
+		fprintf(out, "  %16s mtu %d%s%s%s\n", "", (int)l->profile.mtu,
+			l->relayed ? " relayed" : "",
+			l->profile.block_icmp ? " without ICMP errors" : "",
+			buf);
 }
 
 static void print_routes(const struct plan *p, FILE *out)

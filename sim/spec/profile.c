@@ -38,6 +38,7 @@ const struct yfield offload_fields[] = {
 struct raw_profile {
 	struct impairment both;
 	int64_t mtu;
+	bool block_icmp;
 	struct ynode *down, *up, *offloads;
 };
 
@@ -77,6 +78,9 @@ const struct yfield profile_fields[] = {
 	{.key = "offloads",
 	 .type = YF_NODE,
 	 .offset = offsetof(struct raw_profile, offloads)},
+	{.key = "block-icmp",
+	 .type = YF_BOOL,
+	 .offset = offsetof(struct raw_profile, block_icmp)},
 	{0},
 };
 
@@ -209,6 +213,7 @@ void profile_read(struct spec_reader *r, const struct topology *t,
 	yaml_read_map(n, what, profile_fields, &raw, r->a, r->d);
 	out->down = out->up = raw.both;
 	out->mtu = raw.mtu;
+	out->block_icmp = raw.block_icmp;
 	if (raw.down)
 		read_direction(r, raw.down, what, "down", &out->down);
 	if (raw.up)

@@ -46,6 +46,7 @@ struct link_profile {
 	struct impairment down, up;
 	int64_t mtu;		  /* bytes; default 1500 */
 	struct offloads offloads; /* on both ends */
+	bool block_icmp;	  /* ICMP errors are lost on it */
 };
 
 /* `impairments: {NAME: PROFILE}`: what `radio:`, `links:`, `shape:` may name */
@@ -69,6 +70,21 @@ struct link_spec {
 	struct link_profile profile;
 };
 
+/* What an engine is told of the network around it; xlatd only. */
+struct tuning {
+	int64_t mtu6;	     /* of the IPv6 side; 0: 1500 */
+	int64_t lowest_mtu6; /* RFC 7915 section 4; 0: 1280 */
+	bool clamp_mss;	     /* to what these MTUs carry */
+};
+
+/* How a CLAT translates, and how it learns the PLATs' prefix. */
+enum clat_mode {
+	CLAT_MODE_PREFIX,  /* a /96 embeds the LAN */
+	CLAT_MODE_ADDRESS, /* one address, behind NAT44 on the CPE */
+};
+
+enum pref64_from { PREF64_CONFIGURED, PREF64_DNS, PREF64_RA };
+
 struct plat_spec {
 	struct pos pos;
 	const char *name;
@@ -77,6 +93,7 @@ struct plat_spec {
 	int64_t ospf_cost;    /* 1..65535 */
 	const char *host;     /* machine of the cluster; NULL: none named */
 	struct prefix4 pool4; /* default: the topology's */
+	struct tuning tuning;
 };
 
 /* `hosts: {pve1: {...}}`: a machine of the cluster that runs PLATs. */
@@ -102,6 +119,9 @@ struct homes_spec {
 	const char *attach;   /* how; NULL: the engine's default */
 	double plan_down_bps; /* 0: as fast as it goes */
 	double plan_up_bps;
+	int clat_mode; /* enum clat_mode */
+	int pref64;    /* enum pref64_from */
+	struct tuning tuning;
 };
 
 struct tower_spec {

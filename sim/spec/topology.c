@@ -54,6 +54,12 @@ const struct yfield prefix_fields[] = {
 	{0},
 };
 
+#define TUNING(type_, member)                                                  \
+	RANGED("mtu6", YF_INT, type_, member.mtu6, UNIT_NONE, 1280, 9000),     \
+		RANGED("lowest-ipv6-mtu", YF_INT, type_, member.lowest_mtu6,   \
+		       UNIT_NONE, 1280, 9000),                                 \
+		FIELD("clamp-mss", YF_BOOL, type_, member.clamp_mss)
+
 const struct yfield plat_fields[] = {
 	NEEDED("engine", YF_STRING, struct plat_spec, engine),
 	FIELD("attach", YF_STRING, struct plat_spec, attach),
@@ -61,6 +67,7 @@ const struct yfield plat_fields[] = {
 	       65535),
 	FIELD("host", YF_STRING, struct plat_spec, host),
 	FIELD("pool4", YF_PREFIX4, struct plat_spec, pool4),
+	TUNING(struct plat_spec, tuning),
 	{0},
 };
 
@@ -133,12 +140,24 @@ struct raw_homes {
 	struct ynode *plan;
 };
 
+static const char *const clat_modes[] = {"prefix", "address", NULL};
+static const char *const pref64_words[] = {"configured", "dns", "ra", NULL};
+
 const struct yfield homes_fields[] = {
 	RANGED("count", YF_INT, struct raw_homes, spec.count, UNIT_NONE, 1,
 	       HOMES_MAX),
 	NEEDED("clat", YF_STRING, struct raw_homes, spec.clat),
 	FIELD("attach", YF_STRING, struct raw_homes, spec.attach),
 	FIELD("plan", YF_NODE, struct raw_homes, plan),
+	{.key = "clat-mode",
+	 .type = YF_ENUM,
+	 .offset = offsetof(struct raw_homes, spec.clat_mode),
+	 .words = clat_modes},
+	{.key = "pref64",
+	 .type = YF_ENUM,
+	 .offset = offsetof(struct raw_homes, spec.pref64),
+	 .words = pref64_words},
+	TUNING(struct raw_homes, spec.tuning),
 	{0},
 };
 

@@ -211,6 +211,22 @@ static void check_attach(const struct checker *c, const struct ynode *m,
 		     attach, words);
 }
 
+/* What only xlatd understands. */
+static void check_xlatd_keys(const struct checker *c, const struct ynode *m,
+			     const char *engine)
+{
+	static const char *const keys[] = {"mtu6", "lowest-ipv6-mtu",
+					   "clamp-mss", "clat-mode", "pref64"};
+
+	if (!engine || !strcmp(engine, "xlatd"))
+		return;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+		if (yaml_get(m, keys[i]))
+			diags_add(c->r->d, place_of(c, m, keys[i]),
+				  "`%s` is for engine xlatd, not %s", keys[i],
+				  engine);
+}
+
 /* nft-nat44 and native: everywhere or nowhere. */
 static void check_like(const struct checker *c, struct pos at, const char *what,
 		       const char *engine)
@@ -284,11 +300,15 @@ static void check_engines(const struct checker *c)
 		const struct plat_spec *v = &c->t->plats[i];
 
 		check_attach(c, yaml_get(plats, v->name), v->engine, v->attach);
+		check_xlatd_keys(c, yaml_get(plats, v->name), v->engine);
 	}
 	for (size_t i = 0; i < c->t->n_towers; i++) {
 		const struct tower_spec *v = &c->t->towers[i];
 		const struct ynode *n = yaml_get(towers, v->name);
 
+		if (yaml_get(n, "homes"))
+			check_xlatd_keys(c, yaml_get(n, "homes"),
+					 v->homes.clat);
 		if (v->homes.attach)
 			check_attach(c, yaml_get(n, "homes"), v->homes.clat,
 				     v->homes.attach);

@@ -12,6 +12,10 @@
  * included. One table per interface; the hole is closed by deleting it, and a
  * hole goes with the namespace.
  *
+ * ICMP errors can be lost alone, as at a firewall that takes them for attacks:
+ * the same chain with policy accept and a rule for each family, for as long as
+ * the world lives, in a table of its own.
+ *
  * nftables takes its changes as a batch: begin, messages, end, all in one
  * datagram; each message in between is acknowledged.
  */
@@ -27,13 +31,14 @@
 #include <sys/socket.h>
 
 /* linux/netfilter.h says so, but cannot stand beside netinet/in.h. */
-enum { FAMILY_NETDEV = 5, HOOK_INGRESS = 0, POLICY_DROP = 0 };
+enum { FAMILY_NETDEV = 5, HOOK_INGRESS = 0, VERDICT_DROP = 0, VERDICT_ACCEPT };
 
 #define CHAIN_NAME  "hole"
+#define ICMP_PREFIX "icmp"
 #define TABLE_BYTES (IFNAMSIZ + 8)
 
 struct batch {
-	uint8_t buf[1024] __attribute__((aligned(NLMSG_ALIGNTO)));
+	uint8_t buf[4096] __attribute__((aligned(NLMSG_ALIGNTO)));
 	size_t len;
 	uint32_t seq;
 	int acks; /* still to come */
@@ -106,9 +111,9 @@ static int batch_send(struct batch *b, struct nl_sock *sk, struct err *e)
 /* ---- the table of one interface --------------------------------------------
  */
 
-static void table_name(const char *iface, char *buf)
+static void table_name(const char *prefix, const char *iface, char *buf)
 {
-	snprintf(buf, TABLE_BYTES, "hole-%s", iface);
+	snprintf(buf, TABLE_BYTES, "%s-%s", prefix, iface);
 }
 
 static struct nl_msg *table_msg(int type, int flags, const char *table)
@@ -121,14 +126,15 @@ static struct nl_msg *table_msg(int type, int flags, const char *table)
 	return NULL;
 }
 
-static struct nl_msg *chain_msg(const char *table, const char *iface)
+static struct nl_msg *chain_msg(const char *table, const char *iface,
+				uint32_t policy)
 {
 	struct nl_msg *m = nft_msg(NFT_MSG_NEWCHAIN, NLM_F_CREATE);
 	struct nlattr *hook;
 
 	if (!m || nla_put_string(m, NFTA_CHAIN_TABLE, table) ||
 	    nla_put_string(m, NFTA_CHAIN_NAME, CHAIN_NAME) ||
-	    nla_put_u32(m, NFTA_CHAIN_POLICY, htonl(POLICY_DROP)) ||
+	    nla_put_u32(m, NFTA_CHAIN_POLICY, htonl(policy)) ||
 	    nla_put_string(m, NFTA_CHAIN_TYPE, "filter"))
 		goto failed;
 	hook = nla_nest_start(m, NFTA_CHAIN_HOOK);
@@ -160,13 +166,14 @@ static int set_inside(void *arg)
 
 	if (!sk)
 		return -EIO;
-	table_name(v->end->name, table);
+	table_name(CHAIN_NAME, v->end->name, table);
 	built = batch_mark(&b, NFNL_MSG_BATCH_BEGIN);
 	if (v->open)
 		built = built &&
 			batch_add(&b, table_msg(NFT_MSG_NEWTABLE, NLM_F_CREATE,
 						table)) &&
-			batch_add(&b, chain_msg(table, v->end->name));
+			batch_add(&b,
+				  chain_msg(table, v->end->name, VERDICT_DROP));
 	else
 		built = built &&
 			batch_add(&b, table_msg(NFT_MSG_DELTABLE, 0, table));
@@ -197,4 +204,152 @@ int world_link_hole(struct world *w, int link, bool down, bool up,
 	int ret = end_hole(w, &ends[0], down, e);
 
 	return ret ? ret : end_hole(w, &ends[n - 1], up, e);
+}
+
+/* ---- ICMP errors -----------------------------------------------------------
+ */
+
+/* Bytes of a packet that are compared; @base < 0: its ethertype. */
+struct compare {
+	int base;
+	uint32_t offset, len, op;
+	uint8_t value[2];
+};
+
+/* One expression of a rule: its attributes follow until expr_end(). */
+struct expr {
+	struct nlattr *elem, *data;
+};
+
+static bool expr_begin(struct nl_msg *m, struct expr *x, const char *name)
+{
+	x->elem = nla_nest_start(m, NFTA_LIST_ELEM);
+	if (!x->elem || nla_put_string(m, NFTA_EXPR_NAME, name))
+		return false;
+	x->data = nla_nest_start(m, NFTA_EXPR_DATA);
+	return x->data != NULL;
+}
+
+static bool expr_end(struct nl_msg *m, struct expr *x)
+{
+	return nla_nest_end(m, x->data) >= 0 && nla_nest_end(m, x->elem) >= 0;
+}
+
+static bool put_load(struct nl_msg *m, const struct compare *c)
+{
+	struct expr x;
+
+	if (c->base < 0)
+		return expr_begin(m, &x, "meta") &&
+		       !nla_put_u32(m, NFTA_META_KEY,
+				    htonl(NFT_META_PROTOCOL)) &&
+		       !nla_put_u32(m, NFTA_META_DREG, htonl(NFT_REG_1)) &&
+		       expr_end(m, &x);
+	return expr_begin(m, &x, "payload") &&
+	       !nla_put_u32(m, NFTA_PAYLOAD_DREG, htonl(NFT_REG_1)) &&
+	       !nla_put_u32(m, NFTA_PAYLOAD_BASE, htonl((uint32_t)c->base)) &&
+	       !nla_put_u32(m, NFTA_PAYLOAD_OFFSET, htonl(c->offset)) &&
+	       !nla_put_u32(m, NFTA_PAYLOAD_LEN, htonl(c->len)) &&
+	       expr_end(m, &x);
+}
+
+static bool put_compare(struct nl_msg *m, const struct compare *c)
+{
+	struct nlattr *data;
+	struct expr x;
+
+	if (!put_load(m, c) || !expr_begin(m, &x, "cmp") ||
+	    nla_put_u32(m, NFTA_CMP_SREG, htonl(NFT_REG_1)) ||
+	    nla_put_u32(m, NFTA_CMP_OP, htonl(c->op)))
+		return false;
+	data = nla_nest_start(m, NFTA_CMP_DATA);
+	return data && !nla_put(m, NFTA_DATA_VALUE, (int)c->len, c->value) &&
+	       nla_nest_end(m, data) >= 0 && expr_end(m, &x);
+}
+
+static bool put_drop(struct nl_msg *m)
+{
+	struct nlattr *data, *verdict;
+	struct expr x;
+
+	if (!expr_begin(m, &x, "immediate") ||
+	    nla_put_u32(m, NFTA_IMMEDIATE_DREG, htonl(NFT_REG_VERDICT)))
+		return false;
+	data = nla_nest_start(m, NFTA_IMMEDIATE_DATA);
+	verdict = data ? nla_nest_start(m, NFTA_DATA_VERDICT) : NULL;
+	return verdict &&
+	       !nla_put_u32(m, NFTA_VERDICT_CODE, htonl(VERDICT_DROP)) &&
+	       nla_nest_end(m, verdict) >= 0 && nla_nest_end(m, data) >= 0 &&
+	       expr_end(m, &x);
+}
+
+static struct nl_msg *rule_msg(const char *table, const struct compare c[3])
+{
+	struct nl_msg *m =
+		nft_msg(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
+	struct nlattr *list;
+
+	if (!m || nla_put_string(m, NFTA_RULE_TABLE, table) ||
+	    nla_put_string(m, NFTA_RULE_CHAIN, CHAIN_NAME))
+		goto failed;
+	list = nla_nest_start(m, NFTA_RULE_EXPRESSIONS);
+	if (!list || !put_compare(m, &c[0]) || !put_compare(m, &c[1]) ||
+	    !put_compare(m, &c[2]) || !put_drop(m) || nla_nest_end(m, list) < 0)
+		goto failed;
+	return m;
+failed:
+	nlmsg_free(m);
+	return NULL;
+}
+
+static int block_inside(void *arg)
+{
+	/* destination unreachable, which "fragmentation needed" is one of */
+	static const struct compare four[3] = {
+		{-1, 0, 2, NFT_CMP_EQ, {0x08, 0x00}},
+		{NFT_PAYLOAD_NETWORK_HEADER, 9, 1, NFT_CMP_EQ, {1}},
+		{NFT_PAYLOAD_NETWORK_HEADER, 20, 1, NFT_CMP_EQ, {3}}};
+	/* all errors: types below 128 */
+	static const struct compare six[3] = {
+		{-1, 0, 2, NFT_CMP_EQ, {0x86, 0xdd}},
+		{NFT_PAYLOAD_NETWORK_HEADER, 6, 1, NFT_CMP_EQ, {58}},
+		{NFT_PAYLOAD_NETWORK_HEADER, 40, 1, NFT_CMP_LT, {128}}};
+	struct visit *v = arg;
+	struct nl_sock *sk = nlm_open(NETLINK_NETFILTER, v->e);
+	struct batch b = {.seq = 1};
+	char table[TABLE_BYTES];
+	bool built;
+	int ret;
+
+	if (!sk)
+		return -EIO;
+	table_name(ICMP_PREFIX, v->end->name, table);
+	built = batch_mark(&b, NFNL_MSG_BATCH_BEGIN) &&
+		batch_add(&b,
+			  table_msg(NFT_MSG_NEWTABLE, NLM_F_CREATE, table)) &&
+		batch_add(&b, chain_msg(table, v->end->name, VERDICT_ACCEPT)) &&
+		batch_add(&b, rule_msg(table, four)) &&
+		batch_add(&b, rule_msg(table, six)) &&
+		batch_mark(&b, NFNL_MSG_BATCH_END);
+	ret = built ? batch_send(&b, sk, v->e)
+		    : err_set(v->e, ENOMEM, "out of memory");
+	nl_socket_free(sk);
+	return ret;
+}
+
+int link_block_icmp(struct world *w, int link, struct err *e)
+{
+	struct veth_end ends[4];
+	size_t n = link_ends(w, link, ends);
+	int ret = 0;
+
+	for (size_t i = 0; i < n && !ret; i += n - 1) {
+		struct visit v = {.end = &ends[i], .e = e};
+
+		ret = world_enter(w, ends[i].node, block_inside, &v, e);
+		if (ret)
+			err_prefix(e, "%s:%s", w->nodes[ends[i].node].name,
+				   ends[i].name);
+	}
+	return ret;
 }

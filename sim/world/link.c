@@ -189,6 +189,8 @@ int link_raise(struct world *w, int link, struct err *e)
 
 	for (size_t i = 0; i < n && !ret; i++)
 		ret = link_end_set(w, &ends[i], true, e);
+	if (!ret && w->plan->links[link].profile.block_icmp)
+		ret = link_block_icmp(w, link, e);
 	return ret;
 }
 

@@ -141,6 +141,8 @@ void procs_free(struct world *w);
 size_t link_ends(const struct world *w, int link, struct veth_end ends[4]);
 int link_build(struct world *w, int link, struct err *e);
 int link_raise(struct world *w, int link, struct err *e);
+/* link_block_icmp - from now on ICMP errors that arrive over @link are lost. */
+int link_block_icmp(struct world *w, int link, struct err *e);
 int link_end_set(struct world *w, const struct veth_end *end, bool up,
 		 struct err *e);
 int iface_set(struct node *n, int ifindex, bool up, struct err *e);
