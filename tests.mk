@@ -105,7 +105,7 @@ check_jool_LIBS := engine relay world plan spec base
 
 XLAT_TESTS += check_sync
 check_sync_LIBS := nat64 core base
-TEST_SCRIPTS += xlat/tests/standby.sh
+TEST_SCRIPTS += xlat/tests/standby.sh xlat/tests/journal.sh
 SIM_TESTS += check_conform
 check_conform_LIBS := conform engine world plan spec base
 

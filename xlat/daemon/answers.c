@@ -256,6 +256,27 @@ static json_t *sync_json(const struct sync *y)
 	return o;
 }
 
+static json_t *journal_json(const struct journal *j)
+{
+	struct journal_stats st;
+	json_t *o = json_object();
+
+	journal_get_stats(j, &st);
+	put(o, "lines", st.lines);
+	put(o, "bytes", st.bytes);
+	put(o, "waiting_bytes", st.waiting_bytes);
+	put(o, "lost", st.lost);
+	put(o, "write_errors", st.write_errors);
+	put(o, "rotations", st.rotations);
+	return o;
+}
+
+static json_t *rotate(struct server *s)
+{
+	journal_rotate(s->journal);
+	return journal_json(s->journal);
+}
+
 static json_t *refusal(const char *text)
 {
 	return json_pack("{s:s}", "error", text);
@@ -313,6 +334,10 @@ static json_t *answer(struct server *s, const char *request)
 	if (!strcmp(request, "sync"))
 		return s->sync ? sync_json(s->sync)
 			       : refusal("no `sync` is configured");
+	if (!strcmp(request, "log") || !strcmp(request, "rotate"))
+		return !s->journal ? refusal("no `log` is configured")
+		       : !strcmp(request, "log") ? journal_json(s->journal)
+						 : rotate(s);
 	if (!strcmp(request, "reload"))
 		return reload(s);
 	if (!strncmp(request, "advance ", 8))
@@ -324,8 +349,9 @@ static json_t *answer(struct server *s, const char *request)
 		return s->setup.path.nat64
 			       ? list_sessions(s, cursor)
 			       : refusal("only a plat has sessions");
-	return refusal("unknown request; expected stats, bib [CURSOR], "
-		       "sessions [CURSOR], sync, advance TIME or reload");
+	return refusal(
+		"unknown request; expected stats, bib [CURSOR], "
+		"sessions [CURSOR], sync, log, rotate, advance TIME or reload");
 }
 
 char *answer_request(struct server *s, const char *request)

@@ -123,6 +123,7 @@ static const struct yfield plat_fields[] = {
 	{.key = "static", .type = YF_NODE, .offset = RAW(statics)},
 	{.key = "timers", .type = YF_NODE, .offset = RAW(timers)},
 	{.key = "sync", .type = YF_NODE, .offset = RAW(sync)},
+	{.key = "log", .type = YF_NODE, .offset = RAW(log)},
 	{.key = "filtering",
 	 .type = YF_ENUM,
 	 .offset = RAW(filtering),
@@ -345,6 +346,8 @@ static void read_nodes(struct reader *r)
 		config_read_statics(r, w->statics);
 	if (w->timers)
 		read_timers(r, w->timers);
+	if (w->log)
+		config_read_log(r, w->log);
 	if (w->limits)
 		yaml_read_map(w->limits, "subscriber-limits", limit_fields,
 			      r->c, r->a, r->d);
@@ -480,6 +483,7 @@ bool config_same_shape(const struct config *now, const struct config *next,
 		: !config_same_discovery(now, next)	      ? "pref64"
 		: !same_statics(now, next)		      ? "static"
 		: !same_sync(now, next)			      ? "sync"
+		: !same_text(now->log_file, next->log_file)   ? "log"
 		: now->sessions != next->sessions	      ? "sessions"
 		: now->addr_dependent != next->addr_dependent ? "filtering"
 		: now->subscriber_len != next->subscriber_len

@@ -54,6 +54,9 @@ struct config {
 	int64_t sessions, subscriber_len;
 	int64_t limit_sessions, limit_ports; /* a subscriber; 0: none */
 	bool addr_dependent;
+	const char *log_file; /* NULL: nothing is logged */
+	bool log_sessions;    /* as well as BIB entries */
+	int64_t log_rotate_bytes, log_keep;
 	struct nat64_timers timers;
 	/* translation */
 	int64_t lowest_mtu6, mtu4, mtu6;

@@ -8,7 +8,8 @@
 
 /* As the file has it; what needs a second look is still a node. */
 struct raw {
-	struct ynode *tun, *clat, *eam, *pool4, *statics, *timers, *sync, *limits;
+	struct ynode *tun, *clat, *eam, *pool4, *statics, *timers, *sync,
+		*limits, *log;
 	struct ynode *pref64, *pool6, *clamp_mss;
 	struct addr self4, self6;
 	int filtering, udp_zero, hairpin;
@@ -45,5 +46,10 @@ void config_embed4(const struct prefix6 *clat6, const struct prefix4 *lan4,
  */
 
 void config_read_sync(struct reader *r, const struct ynode *n);
+
+/* ---- config_log.c ---------------------------------------------------------
+ */
+
+void config_read_log(struct reader *r, const struct ynode *n);
 
 #endif

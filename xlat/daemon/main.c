@@ -9,11 +9,13 @@
 
 #include "../base/log.h"
 #include "server.h"
+#include "who.h"
 
 static const char usage[] =
 	"Usage: xlatd clat|siit|plat --config FILE [--log-level LEVEL]\n"
 	"                            [--ready-fd N]\n"
-	"       xlatd ctl SOCKET stats|bib|sessions|reload\n"
+	"       xlatd ctl SOCKET stats|bib|sessions|reload|...\n"
+	"       xlatd who ADDRESS4 PORT tcp|udp|icmp TIME FILE...\n"
 	"       xlatd --version | --help\n"
 	"LEVEL: error, warning, info (default), debug. See xlatd(8).\n";
 
@@ -91,6 +93,8 @@ int main(int argc, char **argv)
 		return argc == 4 ? ctl_run(argv[2], argv[3])
 				 : bad_usage("ctl wants SOCKET and a request",
 					     "");
+	if (!strcmp(argv[1], "who"))
+		return who_run(argc - 2, argv + 2);
 	if (!strcmp(argv[1], "--version")) {
 		puts("xlatd " XLATSIM_VERSION);
 		return 0;

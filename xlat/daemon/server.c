@@ -182,6 +182,8 @@ int server_reload(struct server *s, char *text, size_t len)
 		snprintf(text, len, "%s", e.text);
 		goto refused;
 	}
+	if (s->journal)
+		journal_reload(s->journal, c);
 	arena_free(s->arena);
 	s->arena = a;
 	s->config = c;
@@ -236,6 +238,11 @@ static int start(struct server *s, int signals, struct err *e)
 		if (!s->sync)
 			return -1;
 	}
+	if (c->log_file) {
+		s->journal = journal_open(s, e);
+		if (!s->journal)
+			return -1;
+	}
 	if (c->pref64_by != CONFIG_PREF64_GIVEN) {
 		s->discover = discover_open(s, e);
 		if (!s->discover)
@@ -253,6 +260,7 @@ static void stop(struct server *s)
 {
 	control_close(s->control);
 	sync_close(s->sync);
+	journal_close(s->journal);
 	discover_close(s->discover);
 	loop_free(s->loop);
 	io_close(s->io);

@@ -11,6 +11,7 @@
 struct control;
 struct sync;
 struct discover;
+struct journal;
 
 struct server {
 	const char *config_path;
@@ -21,6 +22,7 @@ struct server {
 	struct loop *loop;
 	struct control *control;
 	struct sync *sync;	   /* NULL: no standby */
+	struct journal *journal;   /* NULL: no `log` */
 	struct discover *discover; /* clat: NULL: the prefix is configured */
 	struct mono started;
 	int64_t ahead_ns;	 /* test-clock: what ctl advance has added */
@@ -69,6 +71,25 @@ void control_close(struct control *c);
 
 /* answer_request - the answer as malloc'ed text with a final newline. */
 char *answer_request(struct server *s, const char *request);
+
+/* ---- journal.c ------------------------------------------------------------
+ */
+
+/* journal_open - `log:` of the configuration; NULL with @e set. */
+struct journal *journal_open(struct server *s, struct err *e);
+/* journal_close - what waits is written. NULL is fine. */
+void journal_close(struct journal *j);
+/* journal_reload - the configuration has been read again. */
+void journal_reload(struct journal *j, const struct config *c);
+/* journal_rotate - now, whatever its size. */
+void journal_rotate(struct journal *j);
+
+struct journal_stats {
+	uint64_t lines, bytes; /* bytes: in files */
+	uint64_t lost;	       /* lines */
+	uint64_t write_errors, rotations, waiting_bytes;
+};
+void journal_get_stats(const struct journal *j, struct journal_stats *out);
 
 /* ---- ctl.c ----------------------------------------------------------------
  */

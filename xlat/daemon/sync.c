@@ -128,11 +128,14 @@ static bool put(struct sync *y, const struct nat64_session_info *s,
 	return true;
 }
 
-static void on_change(void *arg, const struct nat64_session_info *s)
+static void on_change(void *arg, enum nat64_event ev,
+		      const struct nat64_session_info *s)
 {
 	struct sync *y = arg;
 	struct mono now = y->server->setup.path.now;
 
+	if (ev != NAT64_SESSION_NEW && ev != NAT64_SESSION_STATE)
+		return; /* what ends does so there by itself */
 	/* who is not there is told everything when he comes */
 	if (is_connected(y, now) && !put(y, s, true, now))
 		y->stats.held_back++;
@@ -360,7 +363,10 @@ struct sync *sync_open(struct server *s, struct err *e)
 		err_set(e, errno, "sync: %s", strerror(errno));
 		goto failed;
 	}
-	nat64_watch(s->setup.path.nat64, on_change, y);
+	if (!nat64_watch(s->setup.path.nat64, on_change, y)) {
+		err_set(e, EBUSY, "too many watch the sessions");
+		goto failed;
+	}
 	on_tick(y, now);
 	return y;
 failed:
@@ -373,7 +379,7 @@ void sync_close(struct sync *y)
 	if (!y)
 		return;
 	if (y->server->setup.path.nat64)
-		nat64_watch(y->server->setup.path.nat64, NULL, NULL);
+		nat64_unwatch(y->server->setup.path.nat64, on_change, y);
 	if (y->source)
 		flush(y);
 	loop_del(y->server->loop, y->source);

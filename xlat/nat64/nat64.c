@@ -246,16 +246,6 @@ static void tcp_step(struct nat64 *n, uint32_t i, bool from6, uint8_t flags,
 /* ---- what TCP, UDP and ICMP share -----------------------------------------
  */
 
-static void tell(const struct nat64 *n, uint32_t s, struct mono now)
-{
-	struct nat64_session_info info;
-
-	if (!n->watch)
-		return;
-	session_describe(n, &n->sessions[s], now, &info);
-	n->watch(n->watch_arg, &info);
-}
-
 static void session_touch(struct nat64 *n, uint32_t s,
 			  const struct nat64_flow *f, bool from6,
 			  struct mono now)
@@ -277,7 +267,7 @@ static void session_touch(struct nat64 *n, uint32_t s,
 		break;
 	}
 	if (n->sessions[s].state != before)
-		tell(n, s, now);
+		watch_session(n, NAT64_SESSION_STATE, s, now);
 }
 
 static int64_t first_deadline(const struct nat64 *n, enum nat64_proto proto,
@@ -398,7 +388,7 @@ enum reason nat64_out(struct nat64 *n, struct nat64_flow *f, struct mono now)
 			return why;
 		s = session_add(n, b, f, true, first_state(f->proto, true),
 				first_deadline(n, f->proto, now));
-		tell(n, s, now);
+		watch_session(n, NAT64_SESSION_NEW, s, now);
 	}
 	f->src4 = n->bibs[b].src4;
 	f->src4_port = n->bibs[b].src4_port;
@@ -424,7 +414,7 @@ enum reason nat64_in(struct nat64 *n, struct nat64_flow *f, struct mono now)
 			return why;
 		s = session_add(n, b, f, false, first_state(f->proto, false),
 				first_deadline(n, f->proto, now));
-		tell(n, s, now);
+		watch_session(n, NAT64_SESSION_NEW, s, now);
 	}
 	f->src6 = n->bibs[b].src6;
 	f->src6_port = n->bibs[b].src6_port;

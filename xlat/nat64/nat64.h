@@ -220,6 +220,29 @@ size_t nat64_list_sessions(const struct nat64 *n, uint32_t *cursor,
 			   uint32_t scan, struct mono now,
 			   struct nat64_session_info *out, size_t max);
 
+/* ---- watching -------------------------------------------------------------
+ */
+
+enum nat64_event {
+	NAT64_SESSION_NEW,   /* traffic made it, not the peer */
+	NAT64_SESSION_STATE, /* traffic brought TCP into another state */
+	NAT64_SESSION_END,   /* whosever it was */
+	NAT64_BIB_NEW,	     /* for whatever reason */
+	NAT64_BIB_END,
+};
+
+/*
+ * nat64_watch - call @fn for what happens in the table, until nat64_unwatch
+ * with the same @fn and @arg. Of a BIB entry only proto and the sources are
+ * told; of what ends, the time left is 0. @fn must not call back into the
+ * table. Returns false when NAT64_WATCHERS are watching already.
+ */
+typedef void nat64_watch_fn(void *arg, enum nat64_event ev,
+			    const struct nat64_session_info *s);
+#define NAT64_WATCHERS 2
+bool nat64_watch(struct nat64 *n, nat64_watch_fn *fn, void *arg);
+void nat64_unwatch(struct nat64 *n, nat64_watch_fn *fn, void *arg);
+
 /* ---- warm standby ---------------------------------------------------------
  */
 
@@ -233,14 +256,6 @@ enum nat64_import {
 	NAT64_IMPORT_FULL,
 	NAT64_N_IMPORTS,
 };
-
-/*
- * nat64_watch - call @fn for each session that traffic creates and each TCP
- * session that it brings into another state, never for imported ones.
- * @fn: NULL: nobody watches. It must not call back into the table.
- */
-typedef void nat64_watch_fn(void *arg, const struct nat64_session_info *s);
-void nat64_watch(struct nat64 *n, nat64_watch_fn *fn, void *arg);
 
 /*
  * nat64_import - install what the peer says of a session, with its BIB entry.

@@ -114,9 +114,20 @@ struct nat64 {
 	uint32_t *wheel;
 	int64_t cursor; /* tick whose slot is being emptied */
 	struct nat64_stats stats;
-	nat64_watch_fn *watch;
-	void *watch_arg;
+	struct {
+		nat64_watch_fn *fn;
+		void *arg;
+	} watchers[NAT64_WATCHERS];
+	unsigned int n_watchers;
 };
+
+/* ---- watch.c --------------------------------------------------------------
+ */
+
+/* watch_session, watch_bib - tell all watchers; @now: for the time left. */
+void watch_session(const struct nat64 *n, enum nat64_event ev, uint32_t s,
+		   struct mono now);
+void watch_bib(const struct nat64 *n, enum nat64_event ev, uint32_t b);
 
 /* ---- pool4.c --------------------------------------------------------------
  */

@@ -23,12 +23,6 @@
 
 #include "nat64_internal.h"
 
-void nat64_watch(struct nat64 *n, nat64_watch_fn *fn, void *arg)
-{
-	n->watch = fn;
-	n->watch_arg = arg;
-}
-
 /* The longest that a session of this protocol can have. */
 static int64_t longest(const struct nat64 *n, enum nat64_proto proto)
 {

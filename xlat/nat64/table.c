@@ -203,6 +203,7 @@ uint32_t bib_add(struct nat64 *n, const struct nat64_flow *f, uint32_t pool)
 	b->next4 = *head;
 	*head = i + 1;
 	n->stats.proto[f->proto].bibs++;
+	watch_bib(n, NAT64_BIB_NEW, i);
 	return i;
 }
 
@@ -211,6 +212,7 @@ void bib_del(struct nat64 *n, uint32_t i)
 	struct bib *b = &n->bibs[i];
 	uint32_t *at;
 
+	watch_bib(n, NAT64_BIB_END, i);
 	at = &n->by6[bib_slot6(n, b->proto, &b->src6, b->src6_port)];
 	while (*at != i + 1)
 		at = &n->bibs[*at - 1].next6;
@@ -422,6 +424,7 @@ void session_del(struct nat64 *n, uint32_t i)
 	uint32_t *at =
 		&n->by_session[session_slot(n, s->bib, s->dst4, s->dst_port)];
 
+	watch_session(n, NAT64_SESSION_END, i, (struct mono){s->deadline_ns});
 	while (*at != i + 1)
 		at = &n->sessions[*at - 1].next;
 	*at = s->next;

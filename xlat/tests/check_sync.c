@@ -21,11 +21,13 @@ struct node {
 static struct node a, b;
 static struct mono now;
 
-static void on_change(void *arg, const struct nat64_session_info *s)
+static void on_change(void *arg, enum nat64_event ev,
+		      const struct nat64_session_info *s)
 {
 	struct node *x = arg;
 
-	if (x->n_wire < WIRE)
+	if ((ev == NAT64_SESSION_NEW || ev == NAT64_SESSION_STATE) &&
+	    x->n_wire < WIRE)
 		x->wire[x->n_wire++] = (struct sync_record){*s, true};
 }
 
