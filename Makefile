@@ -40,7 +40,7 @@ world_SRCS := world names node mounts proc netlink link addr route verify \
 	offload tbf hole watch clean
 engine_SRCS := engine start util ask nlroute announce relay bind9 bind9_auth bind9_dns64 \
 	frr vty health health_main xlatd
-engine_SRCS += jool jool_host jool_net jool_node jool_vm guest jool_module
+engine_SRCS += jool jool_host jool_net jool_node jool_vm guest jool_module jool_bench
 engine_SRCS += unbound nft_nat44 hold tayga
 relay_SRCS := relay config control path port pool impair segment hist
 probe_SRCS := capture capture_node dns dns_msg dns_node iperf3 node_args ping \
@@ -51,7 +51,7 @@ timeline_SRCS := timeline events await drill
 score_SRCS := outage drill score stats
 conform_SRCS := fields packet_parse packet_build packet_match packet_print suite \
 	suite_case knobs bench bench_world players player_xlatd player_tayga \
-	run matrix record
+	player_jool run matrix record
 report_SRCS := cards facts html json junit matrix progress style svg table text
 advise_SRCS := derive print read setting
 cmd_SRCS := advise usage run session matrix resdir testbed host plan clean doctor \

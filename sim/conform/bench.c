@@ -47,12 +47,13 @@ static int port_open(void *arg)
 	struct port *p = arg;
 	struct sockaddr_ll sll = {.sll_family = AF_PACKET,
 				  .sll_protocol = htons(ETH_P_ALL)};
-	int size = RECEIVE_BUFFER;
+	int size = RECEIVE_BUFFER, on = 1;
 
 	p->fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (p->fd < 0)
 		return -errno;
 	setsockopt(p->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	setsockopt(p->fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on));
 	p->ifindex = if_nametoindex(p->dev);
 	sll.sll_ifindex = (int)p->ifindex;
 	return bind(p->fd, (struct sockaddr *)&sll, sizeof(sll)) ? -errno : 0;
@@ -95,7 +96,8 @@ static bool is_noise(const uint8_t *v, size_t len)
 		at += (size_t)(v[41] + 1) * 8;
 	else if (v[6] != 58)
 		return false;
-	return at < len && v[at] >= 130 && v[at] <= 143 && v[7] != 64;
+	return at < len && v[at] >= 130 && v[at] <= 143 &&
+	       (v[7] == 1 || v[7] == 255);
 }
 
 static uint64_t marker_of(const uint8_t *v, size_t len)
@@ -116,7 +118,7 @@ static void capture(struct bench *b, const struct port *p, uint8_t *v,
 	struct captured *c;
 	uint64_t marker;
 
-	if (p->side && is_noise(v, len))
+	if (p->wire && is_noise(v, len))
 		return;
 	/* between the engine and its kernel */
 	if (b->attach == ATTACH_TUN_AND_LINK && p->side == 6 && v[0] >> 4 == 4)
@@ -142,19 +144,86 @@ static void capture(struct bench *b, const struct port *p, uint8_t *v,
 	memcpy(c->bytes, v, len);
 }
 
+static void learn(struct port *p, const struct sockaddr_ll *from)
+{
+	if (!p->learns || from->sll_halen != 6)
+		return;
+	memcpy(p->mac, from->sll_addr, 6);
+	p->has_mac = true;
+}
+
+/* Where the checksum of the transport header is; 0: unknown. */
+static size_t transport_of(const uint8_t *v, size_t len, size_t *csum)
+{
+	size_t at = 40;
+	uint8_t proto;
+
+	if (v[0] >> 4 == 4) {
+		at = (size_t)(v[0] & 15) * 4;
+		proto = v[9];
+	} else {
+		proto = v[6];
+	}
+	*csum = at + (proto == 6 ? 16 : 6);
+	if ((proto != 6 && proto != 17) || *csum + 2 > len)
+		return 0;
+	return at;
+}
+
+/* A checksum that was left to the hardware: what that would have put there. */
+static void complete(uint8_t *v, size_t len)
+{
+	size_t csum, at = transport_of(v, len, &csum);
+	uint16_t sum;
+
+	if (!at)
+		return;
+	sum = (uint16_t)~sum_fold(sum16(0, v + at, len - at));
+	bits_put(v, csum * 8, 16, sum ? sum : 0xffff);
+}
+
+static bool is_incomplete(struct msghdr *m)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+		struct tpacket_auxdata aux;
+
+		if (c->cmsg_level != SOL_PACKET ||
+		    c->cmsg_type != PACKET_AUXDATA)
+			continue;
+		memcpy(&aux, CMSG_DATA(c), sizeof(aux));
+		return aux.tp_status & TP_STATUS_CSUMNOTREADY;
+	}
+	return false;
+}
+
 static void on_packet(void *arg, uint32_t events)
 {
 	static uint8_t buf[PACKET_MAX_BYTES];
 	struct port *p = arg;
 	struct sockaddr_ll from;
-	socklen_t n = sizeof(from);
+	char control[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+	struct iovec iov = {buf, sizeof(buf)};
+	struct msghdr m;
 	ssize_t len;
 
 	(void)events;
-	while ((len = recvfrom(p->fd, buf, sizeof(buf), 0,
-			       (struct sockaddr *)&from, &n)) > 0)
-		if (from.sll_pkttype != PACKET_OUTGOING)
-			capture(p->bench, p, buf, (size_t)len);
+	for (;;) {
+		m = (struct msghdr){.msg_name = &from,
+				    .msg_namelen = sizeof(from),
+				    .msg_iov = &iov,
+				    .msg_iovlen = 1,
+				    .msg_control = control,
+				    .msg_controllen = sizeof(control)};
+		len = recvmsg(p->fd, &m, 0);
+		if (len <= 0)
+			break;
+		if (from.sll_pkttype == PACKET_OUTGOING)
+			continue;
+		learn(p, &from);
+		if (is_incomplete(&m))
+			complete(buf, (size_t)len);
+		capture(p->bench, p, buf, (size_t)len);
+	}
 	/* its device is gone, with the engine: that is told elsewhere */
 	if (len < 0 && errno != EAGAIN) {
 		loop_del(p->bench->loop, p->source);
@@ -182,8 +251,8 @@ int bench_port_attach(struct bench *b, struct port *p, int side, int node,
 
 static struct port *port_of(struct bench *b, int side)
 {
-	return b->attach == ATTACH_TUN || side == 6 ? &b->ports[0]
-						    : &b->ports[1];
+	return b->attach != ATTACH_TUN_AND_LINK || side == 6 ? &b->ports[0]
+							     : &b->ports[1];
 }
 
 int bench_send(struct bench *b, int side, const uint8_t *v, size_t len,
@@ -297,7 +366,7 @@ static int marker_and_answer(struct bench *b, int64_t patience_ns,
 {
 	int ret = marker_over(b, patience_ns, e);
 
-	if (ret || b->attach == ATTACH_TUN)
+	if (ret || b->attach != ATTACH_TUN_AND_LINK)
 		return ret;
 	b->marker_back = false;
 	b->marker_side = 6;
@@ -470,16 +539,24 @@ static void on_look(void *arg, struct mono due)
 		b->loop, mono_add(clock_now(), 2 * NS_PER_MS), on_look, b);
 }
 
-/* Wake up now and again until @done. */
-static int await(struct bench *b, bool (*done)(void *arg), struct err *e)
+int bench_await(struct bench *b, bool (*done)(void *arg), void *arg,
+		int64_t patience_ns)
 {
 	int ret;
 
 	on_look(b, clock_now());
-	ret = loop_run_until(b->loop, done, b,
-			     mono_add(clock_now(), PATIENCE_NS));
+	ret = loop_run_until(b->loop, done, arg,
+			     mono_add(clock_now(), patience_ns));
 	loop_del(b->loop, b->looker);
 	b->looker = NULL;
+	return ret;
+}
+
+/* Until @done, or the engine has ended. */
+static int await(struct bench *b, bool (*done)(void *arg), struct err *e)
+{
+	int ret = bench_await(b, done, b, PATIENCE_NS);
+
 	if (ret == -EINTR)
 		return err_set(e, EINTR, "interrupted");
 	if (b->ended)
@@ -505,13 +582,14 @@ int bench_raise_tun(struct bench *b, struct err *e)
 
 static int attach_ports(struct bench *b, struct err *e)
 {
+	bool both = b->attach != ATTACH_TUN_AND_LINK;
 	int ret = await(b, tun_is_up, e);
 
 	if (!ret)
-		ret = bench_port_attach(b, &b->ports[0],
-					b->attach == ATTACH_TUN ? 0 : 6,
+		ret = bench_port_attach(b, &b->ports[0], both ? 0 : 6,
 					BENCH_ENGINE, BENCH_TUN, 0, e);
-	if (!ret && b->attach == ATTACH_TUN_AND_LINK)
+	b->ports[0].learns = b->ports[0].wire = b->attach == ATTACH_TAP;
+	if (!ret && !both)
 		ret = bench_attach_four(b, e);
 	return ret;
 }
@@ -523,9 +601,11 @@ static int await_passing(struct bench *b, struct err *e)
 	int ret;
 
 	b->marker_first = b->marker + 1;
-	do
+	do {
+		if (b->attach == ATTACH_TAP && !b->ports[0].has_mac)
+			bench_poke_guest(b);
 		ret = marker_and_answer(b, RETRY_NS, e);
-	while (ret == -ETIMEDOUT && mono_before(clock_now(), deadline));
+	} while (ret == -ETIMEDOUT && mono_before(clock_now(), deadline));
 	if (ret == -ETIMEDOUT)
 		err_set(e, ETIMEDOUT,
 			"%s was started, but the packet of `marker` does not "

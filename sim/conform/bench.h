@@ -13,7 +13,7 @@
 enum bench_attach {
 	ATTACH_TUN, /* both sides: what the engine reads and writes itself */
 	ATTACH_TUN_AND_LINK, /* side 6 so; side 4: a link, behind the kernel */
-	ATTACH_LINKS,	     /* both sides: links */
+	ATTACH_TAP,	     /* both sides: one wire to a machine of its own */
 };
 
 struct bench;
@@ -38,7 +38,7 @@ struct player {
 	int (*advance)(struct bench *b, int64_t ns, struct err *e);
 };
 
-extern const struct player xlatd_player, tayga_player;
+extern const struct player xlatd_player, tayga_player, jool_player;
 /* player_find - by name; NULL. player_names - all of them; ends with NULL. */
 const struct player *player_find(const char *name);
 const char *const *player_names(void);

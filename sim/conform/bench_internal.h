@@ -13,8 +13,9 @@ struct port {
 	int side; /* 0: both, by the version of the packet */
 	const char *dev;
 	unsigned int ifindex;
-	int hops; /* that the kernel takes between here and the engine */
-	bool has_mac;
+	int hops;  /* that the kernel takes between here and the engine */
+	bool wire; /* other kernels talk there too */
+	bool learns, has_mac;
 	uint8_t mac[6]; /* of the engine's end */
 	struct loop_source *source;
 };
@@ -45,6 +46,13 @@ struct bench {
 
 /* bench_attach_four - a port at the link to node four. */
 int bench_attach_four(struct bench *b, struct err *e);
+
+/* bench_poke_guest - make the machine at the other end of the wire say
+ * something, so that its address is learnt. */
+void bench_poke_guest(struct bench *b);
+/* bench_await - wake up now and again until @done. As loop_run_until. */
+int bench_await(struct bench *b, bool (*done)(void *arg), void *arg,
+		int64_t patience_ns);
 
 /* port_attach - see bench.c. @side 0: both */
 int bench_port_attach(struct bench *b, struct port *p, int side, int node,

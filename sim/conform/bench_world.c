@@ -231,6 +231,29 @@ int bench_attach_four(struct bench *b, struct err *e)
 
 	if (!ret)
 		ret = world_enter(b->world, BENCH_ENGINE, read_mac, p, e);
-	p->has_mac = true;
+	p->has_mac = p->wire = true;
 	return ret;
+}
+
+/* ---- a wire as a port ------------------------------------------------------
+ */
+
+/* A packet that the node's kernel can only send when it has been answered. */
+static int poke(void *arg)
+{
+	struct sockaddr_in6 to = {.sin6_family = AF_INET6,
+				  .sin6_port = htons(9),
+				  .sin6_scope_id =
+					  ((struct port *)arg)->ifindex};
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	inet_pton(AF_INET6, "fe80::2", &to.sin6_addr);
+	sendto(fd, "", 0, 0, (struct sockaddr *)&to, sizeof(to));
+	close(fd);
+	return 0;
+}
+
+void bench_poke_guest(struct bench *b)
+{
+	world_enter(b->world, BENCH_ENGINE, poke, &b->ports[0], NULL);
 }

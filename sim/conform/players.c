@@ -4,8 +4,9 @@
 
 #include "bench.h"
 
-static const struct player *const players[] = {&xlatd_player, &tayga_player};
-static const char *const names[] = {"xlatd", "tayga", NULL};
+static const struct player *const players[] = {&xlatd_player, &tayga_player,
+					       &jool_player};
+static const char *const names[] = {"xlatd", "tayga", "jool", NULL};
 
 #define N_PLAYERS (sizeof(players) / sizeof(*players))
 

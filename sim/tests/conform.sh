@@ -48,6 +48,13 @@ else
 	check "with the reason" says "skip  tayga: 1 case: TAYGA"
 fi
 
+if "$xlatsim" engines | grep -q '^jool .*User Mode Linux'; then
+	check "Jool plays its part" exits 0 "$xlatsim" conform --quiet --only 46-udp-odd jool
+	check "nothing is left of it" nothing_left
+else
+	skip "Jool: not here as User Mode Linux"
+fi
+
 # a case that cannot pass is told with the field that is wrong
 cat >"$tmp/wrong.cases" <<'END'
 setup s

@@ -58,7 +58,7 @@ _xlatsim() {
 	*)
 		case ${COMP_WORDS[1]} in
 		run | plan) _xlatsim_files "$cur" ;;
-		conform) mapfile -t COMPREPLY < <(compgen -W "xlatd tayga" -- "$cur") ;;
+		conform) mapfile -t COMPREPLY < <(compgen -W "xlatd tayga jool" -- "$cur") ;;
 		prepare) mapfile -t COMPREPLY < <(compgen -W jool -- "$cur") ;;
 		esac
 		;;
