@@ -246,6 +246,20 @@ int bench_port_attach(struct bench *b, struct port *p, int side, int node,
 	return p->source ? 0 : err_set(e, ENOMEM, "out of memory");
 }
 
+static bool never(void *arg)
+{
+	return ((struct bench *)arg)->ended;
+}
+
+/* Something went wrong: maybe the engine has died, and the news come later. */
+static int blame(struct bench *b, int ret, struct err *e)
+{
+	if (loop_run_until(b->loop, never, b,
+			   mono_add(clock_now(), NS_PER_S)) == -EINTR)
+		return err_set(e, EINTR, "interrupted");
+	return b->ended ? err_set(e, ECHILD, "%s", b->fault) : ret;
+}
+
 /* ---- sending ---------------------------------------------------------------
  */
 
@@ -265,6 +279,7 @@ int bench_send(struct bench *b, int side, const uint8_t *v, size_t len,
 		.sll_protocol = htons(side == 4 ? ETH_P_IP : ETH_P_IPV6),
 		.sll_ifindex = (int)p->ifindex,
 		.sll_halen = p->has_mac ? 6 : 0};
+	int ret;
 
 	if (b->ended)
 		return err_set(e, ECHILD, "%s", b->fault);
@@ -274,7 +289,8 @@ int bench_send(struct bench *b, int side, const uint8_t *v, size_t len,
 	if (sendto(p->fd, copy, len, 0, (struct sockaddr *)&to, sizeof(to)) ==
 	    (ssize_t)len)
 		return 0;
-	return err_set(e, errno, "%s: %s", p->dev, strerror(errno));
+	ret = err_set(e, errno, "%s: %s", p->dev, strerror(errno));
+	return ret == -EMSGSIZE ? ret : blame(b, ret, e);
 }
 
 /* ---- markers ---------------------------------------------------------------
@@ -393,23 +409,13 @@ void bench_forget(struct bench *b)
 	b->n_captured = 0;
 }
 
-static bool never(void *arg)
-{
-	return ((struct bench *)arg)->ended;
-}
-
 int bench_wait(struct bench *b, int64_t ns, struct err *e)
 {
 	int ret;
 
 	if (b->player->advance) {
 		ret = b->player->advance(b, ns, e);
-		/* its death may be what went wrong: that news may come later */
-		if (ret)
-			loop_run_until(b->loop, never, b,
-				       mono_add(clock_now(), NS_PER_S));
-		return ret && b->ended ? err_set(e, ECHILD, "%s", b->fault)
-				       : ret;
+		return ret ? blame(b, ret, e) : 0;
 	}
 	if (ns > MAX_REAL_WAIT_NS)
 		return err_set(e, ENOTSUP,
