@@ -29,7 +29,7 @@ base_SRCS := addr arena clock diag err file log loop rng units yaml yaml_read
 core_SRCS := addrmap csum eam frag gso header icmp icmp_map icmp_xlat lpm \
 	mss parse pref64 pref64_dns ratelimit reason rfc6052 xlat xlat46 xlat64
 nat64_SRCS := nat64 table watch subscriber pool4 inspect frag standby sync
-io_SRCS := io tun memory vnet
+io_SRCS := io tun packet memory vnet
 daemon_SRCS := path plat config config_lists config_clat config_sync \
 	config_log sync journal who setup server control answers ctl discover \
 	discover_dns discover_ra
@@ -40,7 +40,7 @@ world_SRCS := world names node mounts proc netlink link addr route verify \
 	offload tbf hole watch clean
 engine_SRCS := engine start util ask nlroute announce relay bind9 bind9_auth bind9_dns64 \
 	frr vty health health_main xlatd
-engine_SRCS += jool jool_host jool_net jool_node jool_vm guest jool_module jool_bench
+engine_SRCS += jool jool_host jool_net pair jool_node jool_vm guest jool_module jool_bench
 engine_SRCS += unbound nft_nat44 hold tayga
 relay_SRCS := relay config control path port pool impair segment hist
 probe_SRCS := capture capture_node dns dns_msg dns_node iperf3 node_args ping \

@@ -38,20 +38,10 @@ int jool_host_find(const char *tool, struct jool_host *h, struct err *why);
 #define JOOL_NODE_LL  "fe80::1"
 #define JOOL_GUEST_LL "fe80::2"
 
-/* Where frames pass from the node to a guest that loses their metadata. */
-#define JOOL_VM_IFACE "vm"
-
 /* jool_net_up - bring up device @dev, with the node's address on it. */
 int jool_net_up(struct world *w, int node, const char *dev, struct err *e);
 /* jool_net_has - is there a device @dev, and up? */
 bool jool_net_has(struct world *w, int node, const char *dev);
-/*
- * jool_net_add_lossy - @dev and JOOL_VM_IFACE as the ends of a wire: what
- * enters @dev is cut and summed up; what arrives at the other end is merged.
- */
-int jool_net_add_lossy(struct world *w, int node, const char *dev,
-		       struct err *e);
-void jool_net_del(struct world *w, int node, const char *dev);
 /*
  * jool_net_ping - a socket that asks @dst from @src, both of one family;
  * non-blocking. -errno with @e set.

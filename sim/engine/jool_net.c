@@ -7,12 +7,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/ethtool.h>
 #include <linux/if_addr.h>
-#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
-#include <linux/sockios.h>
-#include <linux/veth.h>
 #include <net/if.h>
 #include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
@@ -24,7 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../xlat/base/file.h"
+#include "pair.h"
 
 #define AGAIN_NS (50 * NS_PER_MS)
 
@@ -65,21 +61,6 @@ static int talk(struct nl_msg *m, const char *what, struct err *e)
 /* ---- up --------------------------------------------------------------------
  */
 
-static int set_flags_up(const char *dev, struct err *e)
-{
-	struct ifreq ifr = {0};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), ret;
-
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", dev);
-	ret = ioctl(fd, SIOCGIFFLAGS, &ifr);
-	ifr.ifr_flags |= IFF_UP;
-	if (!ret)
-		ret = ioctl(fd, SIOCSIFFLAGS, &ifr);
-	ret = ret ? err_set(e, errno, "%s: %s", dev, strerror(errno)) : 0;
-	close(fd);
-	return ret;
-}
-
 static int bring_up(void *arg)
 {
 	struct visit *v = arg;
@@ -99,7 +80,7 @@ static int bring_up(void *arg)
 		nlmsg_free(m);
 		m = NULL;
 	}
-	if (set_flags_up(v->dev, v->e)) {
+	if (pair_raise(v->dev, 0, v->e)) {
 		nlmsg_free(m);
 		return -EIO;
 	}
@@ -130,102 +111,6 @@ bool jool_net_has(struct world *w, int node, const char *dev)
 	struct visit v = {.dev = dev};
 
 	return !world_enter(w, node, look_for, &v, NULL) && v.found;
-}
-
-/* ---- a wire that loses metadata --------------------------------------------
- */
-
-static struct nl_msg *veth_msg(const char *a, const char *b)
-{
-	struct ifinfomsg head = {.ifi_family = AF_UNSPEC};
-	struct nl_msg *m = nlmsg_alloc_simple(
-		RTM_NEWLINK,
-		NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
-	struct nlattr *info, *data, *peer;
-
-	if (!m || nlmsg_append(m, &head, sizeof(head), NLMSG_ALIGNTO) ||
-	    nla_put_string(m, IFLA_IFNAME, a))
-		goto failed;
-	info = nla_nest_start(m, IFLA_LINKINFO);
-	if (!info || nla_put_string(m, IFLA_INFO_KIND, "veth"))
-		goto failed;
-	data = nla_nest_start(m, IFLA_INFO_DATA);
-	peer = data ? nla_nest_start(m, VETH_INFO_PEER) : NULL;
-	if (!peer || nlmsg_append(m, &head, sizeof(head), NLMSG_ALIGNTO) ||
-	    nla_put_string(m, IFLA_IFNAME, b))
-		goto failed;
-	nla_nest_end(m, peer);
-	nla_nest_end(m, data);
-	nla_nest_end(m, info);
-	return m;
-failed:
-	nlmsg_free(m);
-	return NULL;
-}
-
-static int set_offload(const char *dev, uint32_t command, bool on,
-		       struct err *e)
-{
-	struct ethtool_value v = {.cmd = command, .data = on};
-	struct ifreq ifr = {.ifr_data = (void *)&v};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), ret;
-
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", dev);
-	ret = ioctl(fd, SIOCETHTOOL, &ifr)
-		      ? err_set(e, errno, "%s: offloads: %s", dev,
-				strerror(errno))
-		      : 0;
-	close(fd);
-	return ret;
-}
-
-static int add_lossy(void *arg)
-{
-	struct visit *v = arg;
-	int ret = talk(veth_msg(v->dev, JOOL_VM_IFACE), v->dev, v->e);
-
-	/* the kernel has nothing to say at that end */
-	if (!ret)
-		ret = file_put("/proc/sys/net/ipv6/conf/" JOOL_VM_IFACE
-			       "/disable_ipv6",
-			       "1", v->e);
-	if (!ret)
-		ret = set_offload(v->dev, ETHTOOL_STXCSUM, false, v->e);
-	if (!ret)
-		ret = set_offload(JOOL_VM_IFACE, ETHTOOL_SGRO, true, v->e);
-	return ret ? ret : set_flags_up(JOOL_VM_IFACE, v->e);
-}
-
-int jool_net_add_lossy(struct world *w, int node, const char *dev,
-		       struct err *e)
-{
-	struct visit v = {.dev = dev, .e = e};
-
-	return world_enter(w, node, add_lossy, &v, e);
-}
-
-static int del_link(void *arg)
-{
-	struct visit *v = arg;
-	struct ifinfomsg head = {.ifi_family = AF_UNSPEC,
-				 .ifi_index = (int)if_nametoindex(v->dev)};
-	struct nl_msg *m;
-
-	if (!head.ifi_index)
-		return 0;
-	m = nlmsg_alloc_simple(RTM_DELLINK, NLM_F_REQUEST | NLM_F_ACK);
-	if (m && nlmsg_append(m, &head, sizeof(head), NLMSG_ALIGNTO)) {
-		nlmsg_free(m);
-		m = NULL;
-	}
-	return talk(m, v->dev, v->e);
-}
-
-void jool_net_del(struct world *w, int node, const char *dev)
-{
-	struct visit v = {.dev = dev};
-
-	world_enter(w, node, del_link, &v, NULL); /* else it goes with it */
 }
 
 /* ---- ping ------------------------------------------------------------------

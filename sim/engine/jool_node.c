@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../../xlat/base/file.h"
+#include "pair.h"
 
 struct jool *jool_node_new(struct engine *en, struct err *e)
 {
@@ -216,7 +217,7 @@ int jool_node_start(struct jool *j, struct err *e)
 			      "--name",
 			      j->channel,
 			      j->lossy ? "--packet" : "--tap",
-			      j->lossy ? JOOL_VM_IFACE : j->dev,
+			      j->lossy ? PAIR_FAR : j->dev,
 			      NULL};
 	char log[32];
 	int ret = 0;
@@ -228,8 +229,8 @@ int jool_node_start(struct jool *j, struct err *e)
 	/* that of one before may still be there */
 	snprintf(j->channel, sizeof(j->channel), "%s%u", j->name, ++j->starts);
 	if (j->lossy)
-		ret = jool_net_add_lossy(j->en->world, j->en->daemon->node,
-					 j->dev, e);
+		ret = pair_add(j->en->world, j->en->daemon->node, j->dev,
+			       PAIR_LOSSY, e);
 	snprintf(log, sizeof(log), "jool-%s.log", j->name);
 	if (!ret)
 		ret = engine_spawn(j->en, argv, log, e);
@@ -270,7 +271,7 @@ void jool_node_ended(struct jool *j)
 	guest_close(j->guest);
 	close_ping(j);
 	if (j->lossy)
-		jool_net_del(j->en->world, j->en->daemon->node, j->dev);
+		pair_del(j->en->world, j->en->daemon->node, j->dev);
 	if (j->announce)
 		announce_update(j->announce);
 }

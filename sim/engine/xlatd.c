@@ -6,6 +6,13 @@
  * the process: both vanish when it ends, however it ends, and the PLAT's
  * prefixes with them from OSPF. When it listens again, its routes come back
  * from a step (see util.c and announce.c).
+ *
+ * attach packet: a raw socket at the far end of a wire instead, as a specimen
+ * of a translator that loses offload metadata. The wire outlives a process
+ * that is killed, so it is taken away when that has ended. Like many of its
+ * kind it asks the IPv6 MTU but leaves IPv4's to the interface, so that the
+ * trap has the same two faces as with Jool: needless errors towards IPv4,
+ * silence towards IPv6. packet-vnet is the same with metadata.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +23,7 @@
 #include <unistd.h>
 
 #include "engine_internal.h"
+#include "pair.h"
 
 #define SOCKET_CLAT "/run/xlatd-clat.sock"
 #define SOCKET_PLAT "/run/xlatd-plat.sock"
@@ -35,6 +43,14 @@ struct xlatd {
 	struct nlroute *routes;	   /* of a CLAT */
 	struct announce *announce; /* of a PLAT */
 };
+
+/* How it is attached; NULL: by a TUN device. */
+static const char *packet_attach(const struct engine *en)
+{
+	const char *attach = plan_attach(world_plan(en->world), en->daemon);
+
+	return attach && strcmp(attach, "tun") != 0 ? attach : NULL;
+}
 
 static bool is_plat(const struct engine *en)
 {
@@ -110,6 +126,22 @@ static void put_pref64(FILE *f, const struct engine *en)
 	}
 }
 
+static const char *tun_of(const struct engine *en)
+{
+	return is_plat(en) ? TUN_PLAT : TUN_CLAT;
+}
+
+static void put_io(FILE *f, const struct engine *en)
+{
+	const char *attach = packet_attach(en);
+
+	fprintf(f, "tun: {name: %s}\n", attach ? PAIR_FAR : tun_of(en));
+	if (attach)
+		fprintf(f, "io: %s\n", attach);
+	if (attach && !strcmp(attach, "packet"))
+		fprintf(f, "mtu4: 65535\n");
+}
+
 static void put_clat(FILE *f, const struct engine *en)
 {
 	const struct topology *t = world_plan(en->world)->topology;
@@ -117,7 +149,7 @@ static void put_clat(FILE *f, const struct engine *en)
 	bool one = homes_of(en)->clat_mode == CLAT_MODE_ADDRESS;
 
 	fprintf(f,
-		COMMON "tun: {name: " TUN_CLAT "}\ncontrol: " SOCKET_CLAT "\n"
+		COMMON "control: " SOCKET_CLAT "\n"
 		       "clat: {lan4: %s, clat6: \"%s\"}\n",
 		one ? CLAT_ADDRESS "/32" : prefix4_format(&t->lan4, lan4),
 		prefix6_format(&engine_node(en)->clat6, clat6));
@@ -157,7 +189,7 @@ static void put_plat(FILE *f, const struct engine *en)
 	char pool4[ADDR_TEXT_LEN], pool6[ADDR_TEXT_LEN], self[ADDR_TEXT_LEN];
 
 	fprintf(f,
-		COMMON "tun: {name: " TUN_PLAT "}\ncontrol: " SOCKET_PLAT "\n"
+		COMMON "control: " SOCKET_PLAT "\n"
 		       "pool6: %s\npool4: %s\nicmp-source6: \"%s\"\n"
 		       "seed: %llu\n",
 		prefix6_format(&t->pool6, pool6),
@@ -236,16 +268,10 @@ static int xlatd_configure(struct engine *en, struct err *e)
 	char *text = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
-	const char *attach = plan_attach(world_plan(en->world), en->daemon);
 	int ret;
 
-	if (attach && strcmp(attach, "tun") != 0) {
-		if (f)
-			fclose(f);
-		free(text);
-		return err_set(e, ENOTSUP, "xlatd cannot be attached by %s yet",
-			       attach);
-	}
+	if (f)
+		put_io(f, en);
 	if (f && is_plat(en))
 		put_plat(f, en);
 	else if (f)
@@ -340,6 +366,24 @@ static bool xlatd_step(struct engine *en)
 	return true;
 }
 
+static int add_wire(struct engine *en, struct err *e)
+{
+	const char *attach = packet_attach(en);
+	unsigned int kind = PAIR_NOARP | PAIR_RAISED;
+
+	if (!attach)
+		return 0;
+	if (!strcmp(attach, "packet"))
+		kind |= PAIR_LOSSY;
+	return pair_add(en->world, en->daemon->node, tun_of(en), kind, e);
+}
+
+static void xlatd_ended(struct engine *en)
+{
+	if (packet_attach(en))
+		pair_del(en->world, en->daemon->node, tun_of(en));
+}
+
 static int xlatd_start(struct engine *en, struct err *e)
 {
 	char path[PATH_MAX + 16];
@@ -354,6 +398,9 @@ static int xlatd_start(struct engine *en, struct err *e)
 		return err_set(e, ENOENT, "xlatd is not found");
 	if (is_plat(en))
 		announce_update(x->announce); /* nothing is, at present */
+	ret = add_wire(en, e);
+	if (ret)
+		return ret;
 	ret = engine_spawn(
 		en, argv, is_plat(en) ? "xlatd-plat.log" : "xlatd-clat.log", e);
 	return ret ? ret : engine_poll(en, xlatd_step, e);
@@ -381,5 +428,6 @@ const struct engine_ops xlatd_ops = {
 	.start = xlatd_start,
 	.ready = xlatd_ready,
 	.counters = xlatd_counters,
+	.ended = xlatd_ended,
 	.fini = xlatd_fini,
 };

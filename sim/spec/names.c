@@ -215,13 +215,14 @@ const char *name_of_file(struct arena *a, const char *path)
 
 /* ---- devices of engines ------------------------------------------------- */
 
-static bool is_lossy(const char *attach)
+static bool has_wire(const char *attach)
 {
-	return attach && !strcmp(attach, "lossy-merge");
+	return attach && (!strcmp(attach, "lossy-merge") ||
+			  !strncmp(attach, "packet", 6));
 }
 
-/* nat64 at a PLAT, clat at a CPE; and vm, the far end of either where a machine
- * of its own hangs on it. */
+/* nat64 at a PLAT, clat at a CPE; and vm, the far end of either where an engine
+ * takes frames there. */
 bool names_engine_device(const struct names *n, const struct topology *t,
 			 const char *node, const char *iface)
 {
@@ -234,9 +235,9 @@ bool names_engine_device(const struct names *n, const struct topology *t,
 		return true;
 	for (size_t i = 0; vm && kind == KNOWN_PLAT && i < t->n_plats; i++)
 		if (!strcmp(t->plats[i].name, node))
-			return is_lossy(t->plats[i].attach);
+			return has_wire(t->plats[i].attach);
 	for (size_t i = 0; vm && kind == KNOWN_CPE && i < t->n_towers; i++)
-		if (is_lossy(t->towers[i].homes.attach))
+		if (has_wire(t->towers[i].homes.attach))
 			return true;
 	return false;
 }

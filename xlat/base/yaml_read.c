@@ -12,7 +12,7 @@
 
 #define NAME_MAX_LEN 11
 #define WORDS_MAX    64
-#define WORDS_SHOWN  20
+#define WORDS_SHOWN  24
 
 static const char *kind_word(const struct ynode *n)
 {

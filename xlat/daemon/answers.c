@@ -63,6 +63,17 @@ static json_t *packets_json(const struct path_counters *c)
 	return o;
 }
 
+static json_t *packet_socket_json(const struct io_packet_stats *io)
+{
+	json_t *o = json_object();
+
+	put(o, "oversize", io->oversize);
+	put(o, "largest_bytes", io->largest_bytes);
+	put(o, "partial_checksums", io->partial_checksums);
+	put(o, "queue_drops", io->queue_drops);
+	return o;
+}
+
 static json_t *nat64_json(const struct nat64 *n)
 {
 	struct nat64_stats st;
@@ -126,6 +137,7 @@ static json_t *pref64_json(const struct server *s)
 static json_t *stats(struct server *s)
 {
 	const struct path_counters *c = &s->setup.path.counters;
+	struct io_packet_stats io;
 	json_t *o = json_object();
 
 	json_object_set_new(o, "role", json_string(role_name(s->config->role)));
@@ -140,6 +152,9 @@ static json_t *stats(struct server *s)
 	json_object_set_new(o, "packets", packets_json(c));
 	json_object_set_new(o, "reasons", reasons_json(&c->reasons));
 	json_object_set_new(o, "write_errors", write_errors_json(c));
+	if (io_get_packet_stats(s->io, &io))
+		json_object_set_new(o, "packet_socket",
+				    packet_socket_json(&io));
 	if (s->config->role != ROLE_PLAT)
 		json_object_set_new(o, "pref64", pref64_json(s));
 	if (s->setup.path.nat64)

@@ -20,6 +20,7 @@ struct whole {
 
 static const char *const filterings[] = {"endpoint-independent",
 					 "address-dependent", NULL};
+static const char *const ios[] = {"tun", "packet", "packet-vnet", NULL};
 static const char *const udp_zeros[] = {"compute", "drop", NULL};
 static const char *const hairpins[] = {"intrinsic", "simple", "off", NULL};
 
@@ -32,6 +33,10 @@ static const char *const hairpins[] = {"intrinsic", "simple", "off", NULL};
 
 #define COMMON_FIELDS                                                          \
 	{.key = "tun", .type = YF_NODE, .offset = RAW(tun), .required = true}, \
+		{.key = "io",                                                  \
+		 .type = YF_ENUM,                                              \
+		 .offset = RAW(io),                                            \
+		 .words = ios},                                                \
 		{.key = "control", .type = YF_STRING, .offset = CFG(control)}, \
 		{.key = "lowest-ipv6-mtu",                                     \
 		 .type = YF_INT,                                               \
@@ -385,6 +390,7 @@ static struct config *read_root(const struct ynode *root, enum role role,
 		diags_add(d, w->raw.pref64->pos,
 			  "`pref64`: only /32 and /96 allow `checksum-neutral` "
 			  "addresses");
+	w->c.io = (enum config_io)w->raw.io;
 	w->c.addr_dependent = w->raw.filtering == 1;
 	w->c.udp_zero = w->raw.udp_zero == 1 ? XLAT_UDP_ZERO_DROP
 					     : XLAT_UDP_ZERO_COMPUTE;
@@ -469,7 +475,8 @@ bool config_same_shape(const struct config *now, const struct config *next,
 {
 	bool plat = now->role == ROLE_PLAT;
 
-	*what = !same_text(now->tun_name, next->tun_name) ||
+	*what = now->io != next->io ? "io"
+		: !same_text(now->tun_name, next->tun_name) ||
 				now->tun_mtu != next->tun_mtu ||
 				now->tun_queue != next->tun_queue
 			? "tun"

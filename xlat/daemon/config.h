@@ -22,6 +22,13 @@ enum config_pref64 {
 	CONFIG_PREF64_RA,  /* RFC 8781 */
 };
 
+/* How packets come and go. */
+enum config_io {
+	CONFIG_IO_TUN,
+	CONFIG_IO_PACKET,      /* raw socket: loses offload metadata */
+	CONFIG_IO_PACKET_VNET, /* raw socket with it */
+};
+
 /* Mapping number @eam goes where checksums stay as they are, within @from. */
 struct config_neutral {
 	size_t eam;
@@ -31,7 +38,8 @@ struct config_neutral {
 struct config {
 	enum role role;
 	/* tun */
-	const char *tun_name;
+	enum config_io io;
+	const char *tun_name; /* packet: an interface that is there */
 	int64_t tun_mtu, tun_queue;
 	/* prefixes */
 	bool has_pref64;

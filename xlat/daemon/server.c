@@ -212,14 +212,24 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static int start(struct server *s, int signals, struct err *e)
+static struct io *open_io(const struct config *c, struct err *e)
 {
-	const struct config *c = s->config;
 	struct io_tun_cfg tun = {.name = c->tun_name,
 				 .mtu = (uint32_t)c->tun_mtu,
 				 .queue = (uint32_t)c->tun_queue};
+	struct io_packet_cfg packet = {.name = c->tun_name,
+				       .vnet = c->io == CONFIG_IO_PACKET_VNET,
+				       .mtu = (uint32_t)c->tun_mtu};
 
-	s->io = io_open_tun(&tun, e);
+	return c->io == CONFIG_IO_TUN ? io_open_tun(&tun, e)
+				      : io_open_packet(&packet, e);
+}
+
+static int start(struct server *s, int signals, struct err *e)
+{
+	const struct config *c = s->config;
+
+	s->io = open_io(c, e);
 	if (!s->io)
 		return -1;
 	s->setup.path.emit = emit;

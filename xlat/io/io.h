@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where packets come from and go to: a TUN device, or memory (tests). */
+/* Where packets come from and go to: a TUN device, a packet socket, or memory
+ * (tests). */
 #ifndef IO_IO_H
 #define IO_IO_H
 
@@ -30,6 +31,29 @@ struct io_tun_cfg {
  * Context: syscalls, CAP_NET_ADMIN.
  */
 struct io *io_open_tun(const struct io_tun_cfg *cfg, struct err *e);
+
+struct io_packet_cfg {
+	const char *name; /* an ethernet interface that is there and up */
+	bool vnet;	  /* with offload metadata */
+	uint32_t mtu;	  /* bytes: what counts as too large for it */
+};
+
+/*
+ * io_open_packet - a raw socket on an interface: the way not to do it, unless
+ * with metadata. NULL with @e set. Context: syscalls, CAP_NET_RAW.
+ */
+struct io *io_open_packet(const struct io_packet_cfg *cfg, struct err *e);
+
+/* Frames read. */
+struct io_packet_stats {
+	uint64_t oversize;	    /* above the MTU, without a segment size */
+	uint64_t largest_bytes;	    /* of these, from the IP header on */
+	uint64_t partial_checksums; /* left to a card, and we were not told */
+	uint64_t queue_drops;	    /* the kernel's: we were too slow */
+};
+
+/* io_get_packet_stats - false: @io is no packet socket. */
+bool io_get_packet_stats(struct io *io, struct io_packet_stats *out);
 
 /* io_open_memory - @queue packets a direction; NULL when out of memory. */
 struct io *io_open_memory(size_t queue);

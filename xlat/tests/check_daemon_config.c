@@ -100,7 +100,7 @@ static const struct {
 	 "bits, is expected\n"
 	 "f:3:37: `clat6` has length 64; 96 is expected (RFC 6877)\n"
 	 "f:4:15: `icmp-source4`: an IPv4 address is expected\n"
-	 "f:5:1: unknown key in clat: `pool4`; expected tun, control, "
+	 "f:5:1: unknown key in clat: `pool4`; expected tun, io, control, "
 	 "lowest-ipv6-mtu, mtu4, mtu6, clamp-mss, copy-traffic-class, tos, "
 	 "udp-zero-checksum, allow-private, icmp-source4, icmp-source6, "
 	 "icmp-rate, test-clock, seed, pref64, clat, eam, icmp-pool4 or "
@@ -226,6 +226,8 @@ START_TEST(reload_knows_what_cannot_change)
 		 NULL},
 		{"tun: {name: t1}\npool6: 64:ff9b::/96\npool4: 192.0.2.1\n",
 		 "tun"},
+		{TUN "io: packet\npool6: 64:ff9b::/96\npool4: 192.0.2.1\n",
+		 "io"},
 		{TUN "pool6: \"64:ff9b:1::/96\"\npool4: 192.0.2.1\n", "pool6"},
 		{TUN "pool6: 64:ff9b::/96\npool4: 192.0.2.2\n", "pool4"},
 		{TUN "pool6: 64:ff9b::/96\npool4: 192.0.2.1\nsessions: 5\n",
