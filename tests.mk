@@ -20,6 +20,8 @@ check_outage_LIBS := score base
 SIM_TESTS += check_drill
 check_drill_LIBS := score base
 
+SIM_TESTS += check_matrix
+check_matrix_LIBS := report score spec base
 SIM_TESTS += check_advise
 check_advise_LIBS := advise spec base
 
@@ -66,6 +68,7 @@ check_stream_ns_LIBS := probe score base
 TEST_SCRIPTS := sim/tests/cli.sh sim/tests/robust.sh xlat/fuzz/replay.sh
 TEST_SCRIPTS += sim/tests/prepare.sh sim/tests/engines.sh
 TEST_SCRIPTS += sim/tests/conform.sh
+TEST_SCRIPTS += sim/tests/matrix.sh
 TEST_SCRIPTS += sim/tests/scenarios.sh
 
 # libFuzzer targets: NAME_SRC, NAME_LIBS

@@ -5,9 +5,9 @@
  * matrix.json is the memory of a matrix: it is written again, in one step,
  * after each cell, and all tables are drawn from it. To resume is to read it
  * and to play the cells that have no row yet, or one without a verdict. What
- * the rows were measured with is told by a fingerprint of every cell's plan
- * and of the files; where that differs the rows would not be of one matrix,
- * and resuming is refused.
+ * the rows were measured with is told by a fingerprint of the files and of the
+ * version; where that differs the rows would not be of one matrix, and
+ * resuming is refused.
  */
 #include "matrix.h"
 
@@ -103,8 +103,10 @@ static uint64_t hash_file(uint64_t h, const char *path)
 static const char *fingerprint(const struct play *p)
 {
 	const struct matrix *m = p->m;
-	uint64_t h = hash_file(UINT64_C(0xcbf29ce484222325), m->path);
+	uint64_t h = hash(UINT64_C(0xcbf29ce484222325), XLATSIM_VERSION,
+			  strlen(XLATSIM_VERSION));
 
+	h = hash_file(h, m->path);
 	for (size_t i = 0; i < m->axes[0].n; i++)
 		h = hash_file(h, m->axes[0].v[i].path);
 	for (size_t i = 0; i < m->n_cells; i++)
@@ -119,7 +121,8 @@ static const char *fingerprint(const struct play *p)
 static int save(const struct play *p, struct err *e)
 {
 	const char *path = arena_printf(p->a, "%s/" DOCUMENT, p->dir);
-	char *text = json_dumps(p->doc, JSON_INDENT(2));
+	char *text =
+		json_dumps(p->doc, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
 	int ret;
 
 	if (!text)
@@ -159,7 +162,7 @@ static int resume(struct play *p, struct err *e)
 	const char *was;
 
 	if (!real)
-		return err_set(e, errno,
+		return err_set(e, EINVAL,
 			       "%s: %s: there is nothing to resume; leave "
 			       "--resume out",
 			       latest, strerror(errno));
@@ -172,7 +175,8 @@ static int resume(struct play *p, struct err *e)
 	was = json_string_value(json_object_get(p->doc, "fingerprint"));
 	if (!was || strcmp(was, fingerprint(p)) != 0)
 		return err_set(e, EINVAL,
-			       "%s: the files have changed since: its cells "
+			       "%s: the files or the program have changed "
+			       "since: its cells "
 			       "cannot stand beside new ones; leave --resume "
 			       "out",
 			       path);

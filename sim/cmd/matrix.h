@@ -22,10 +22,11 @@ struct matrix_opts {
  *
  * Cells that this host cannot play, and those with a reason in the file, are
  * skipped. With `resume` a cell that has a verdict already keeps it, if the
- * files, their like below and the version are as they were.
+ * files (topologies, too) and the version are as they were.
  *
- * Returns 0, -EINTR when a signal stopped it (@doc is what there is), or
- * -errno with @e set. Context: root.
+ * Returns 0, -EINTR when a signal stopped it (@doc is what there is), -EINVAL
+ * with @e set when there is nothing that could be resumed, or another -errno
+ * with @e set. Context: root.
  */
 int matrix_play(const struct matrix *m, const struct matrix_opts *o,
 		struct arena *a, json_t **doc, const char **dir, struct err *e);

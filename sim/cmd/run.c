@@ -73,6 +73,7 @@ static const struct option options[] = {
 struct run {
 	struct session_opts session;
 	bool json, quiet, help;
+	bool seeded;		 /* --seed was given */
 	bool list, full, resume; /* of a matrix */
 	const char **only;
 	size_t n_only;
@@ -117,6 +118,7 @@ static int parse_options(struct run *r, int argc, char **argv)
 					"--seed '%s': "
 					"expected a whole number",
 					optarg);
+			r->seeded = true;
 			break;
 		case OPT_KEEP:
 			r->session.keep = true;
@@ -376,7 +378,8 @@ static int report_matrix(const struct run *r, const json_t *doc,
 	struct err e;
 
 	if (r->json) {
-		json_dumpf(doc, stdout, JSON_INDENT(2));
+		json_dumpf(doc, stdout,
+			   JSON_INDENT(2) | JSON_REAL_PRECISION(12));
 		putchar('\n');
 	} else {
 		report_matrix_table(stdout, doc, isatty(STDOUT_FILENO));
@@ -413,6 +416,8 @@ static int play_matrix(struct run *r, const struct matrix *m,
 	status = dir && doc && (!ret || ret == -EINTR)
 			 ? report_matrix(r, doc, dir)
 			 : EXIT_HOST;
+	if (ret == -EINVAL) /* what was to be resumed */
+		status = EXIT_USAGE;
 	if (ret == -EINTR) {
 		fprintf(stderr,
 			"xlatsim run: interrupted; go on with `xlatsim run "
@@ -436,6 +441,10 @@ static int run_matrix(struct run *r, char **paths, int n)
 	if (n > 1 || r->session.keep)
 		return cmd_usage_error("run", "a matrix is run alone, and "
 					      "without --keep");
+	if (r->resume && r->seeded)
+		return cmd_usage_error("run",
+				       "--resume goes on with the seed that "
+				       "the matrix began with");
 	diags_init(&d);
 	m = matrix_load(paths[0], r->arena, &d);
 	if (!m)

@@ -2,11 +2,10 @@
 /* The result for programs: every key is described in xlatsim-result(5). */
 #include "report_internal.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 
-static json_t *text_json(const char *s)
+json_t *text_json(const char *s)
 {
 	char *clean = s ? text_clean(s) : NULL;
 	json_t *j = clean ? json_string(clean) : json_null();
@@ -61,6 +60,15 @@ static json_t *quantity_json(double num, const char *text, enum unit unit)
 {
 	return json_pack("{s:o, s:s}", "value", value_json(num, text, unit),
 			 "unit", unit_word(unit));
+}
+
+json_t *metric_json(const struct metric *m)
+{
+	json_t *q = quantity_json(m->num, m->text, m->def->unit);
+
+	if (m->absent)
+		json_object_set_new(q, "value", json_null());
+	return q;
 }
 
 static const char *offload_word(enum offload_state s)
@@ -208,14 +216,9 @@ static json_t *measurement_json(const struct measurement *m)
 {
 	json_t *metrics = json_object(), *series = json_array();
 
-	for (size_t i = 0; i < m->n_metrics; i++) {
-		const struct metric *x = &m->metrics[i];
-		json_t *q = quantity_json(x->num, x->text, x->def->unit);
-
-		if (x->absent)
-			json_object_set_new(q, "value", json_null());
-		json_object_set_new(metrics, x->def->name, q);
-	}
+	for (size_t i = 0; i < m->n_metrics; i++)
+		json_object_set_new(metrics, m->metrics[i].def->name,
+				    metric_json(&m->metrics[i]));
 	for (size_t i = 0; i < m->n_series; i++) {
 		const struct series *s = &m->series[i];
 

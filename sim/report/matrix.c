@@ -22,7 +22,7 @@ static json_t *tree_json(const struct ynode *n)
 		return json_null();
 	switch (n->kind) {
 	case YNODE_SCALAR:
-		return json_string(n->text);
+		return text_json(n->text);
 	case YNODE_LIST:
 		o = json_array();
 		for (size_t i = 0; i < n->n; i++)
@@ -43,7 +43,7 @@ static json_t *axis_json(const struct matrix_axis *x)
 	json_t *values = json_array(), *overlays = json_array();
 
 	for (size_t i = 0; i < x->n; i++) {
-		json_array_append_new(values, json_string(x->v[i].name));
+		json_array_append_new(values, text_json(x->v[i].name));
 		json_array_append_new(overlays,
 				      json_pack("{s:o, s:o}", "topology",
 						tree_json(x->v[i].topology),
@@ -72,9 +72,10 @@ json_t *matrix_doc_new(const struct matrix *m, const char *started,
 		json_array_append_new(show,
 				      json_sprintf("%s.%s", m->show[i].measure,
 						   m->show[i].metric));
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:[]}",
-			 "schema", MATRIX_SCHEMA, "matrix", m->name, "file",
-			 m->path, "about", m->title, "started", started, "seed",
+	return json_pack("{s:s, s:o, s:o, s:o, s:s, s:I, s:o, s:o, s:[]}",
+			 "schema", MATRIX_SCHEMA, "matrix", text_json(m->name),
+			 "file", text_json(m->path), "about",
+			 text_json(m->title), "started", started, "seed",
 			 (json_int_t)seed, "axes", axes_json(m), "show", show,
 			 "cells");
 }
@@ -94,7 +95,7 @@ static const struct metric *find_metric(const struct result *r,
 	return NULL;
 }
 
-/* What a person reads, and the plain number for programs. */
+/* As in the cell's own result, and as a person reads it. */
 static json_t *shown_json(const struct metric *x)
 {
 	char buf[64];
@@ -102,9 +103,9 @@ static json_t *shown_json(const struct metric *x)
 
 	if (!x)
 		return json_null();
-	o = json_pack("{s:s}", "text", metric_text(x, buf, sizeof(buf)));
-	if (!x->absent && x->def->unit != UNIT_TEXT && isfinite(x->num))
-		json_object_set_new(o, "value", json_real(x->num));
+	o = metric_json(x);
+	json_object_set_new(o, "text",
+			    text_json(metric_text(x, buf, sizeof(buf))));
 	return o;
 }
 
@@ -124,9 +125,8 @@ static json_t *row_json(const struct matrix *m, const struct matrix_cell *c,
 	char key[128];
 
 	for (size_t i = 0; i < m->n_axes; i++)
-		json_object_set_new(
-			values, m->axes[i].name,
-			json_string(m->axes[i].v[c->value[i]].name));
+		json_object_set_new(values, m->axes[i].name,
+				    text_json(m->axes[i].v[c->value[i]].name));
 	for (size_t i = 0; r && i < m->n_show; i++) {
 		snprintf(key, sizeof(key), "%s.%s", m->show[i].measure,
 			 m->show[i].metric);
@@ -135,11 +135,11 @@ static json_t *row_json(const struct matrix *m, const struct matrix_cell *c,
 	}
 	if (r && !why)
 		why = r->why ? r->why : first_failure(r);
-	return json_pack("{s:s, s:o, s:s, s:s?, s:f, s:s?, s:o}", "cell",
-			 c->name, "values", values, "verdict",
+	return json_pack("{s:o, s:o, s:s, s:o, s:f, s:o, s:o}", "cell",
+			 text_json(c->name), "values", values, "verdict",
 			 verdict_word(r ? r->verdict : VERDICT_SKIP), "why",
-			 why, "seconds", r ? r->total_ns / 1e9 : 0.0, "report",
-			 link, "show", shown);
+			 text_json(why), "seconds", r ? r->total_ns / 1e9 : 0.0,
+			 "report", text_json(link), "show", shown);
 }
 
 json_t *matrix_doc_find(const json_t *doc, const struct matrix_cell *cell)

@@ -3,6 +3,7 @@
 #ifndef REPORT_REPORT_INTERNAL_H
 #define REPORT_REPORT_INTERNAL_H
 
+#include <jansson.h>
 #include <stdint.h>
 
 #include "report.h"
@@ -26,6 +27,10 @@ void text_markup(FILE *out, const char *s);
 
 /* metric_text - "83ms", "true", "not measured"; @buf may be returned. */
 const char *metric_text(const struct metric *m, char *buf, unsigned int len);
+/* text_json - what text_clean makes of @s, as JSON; NULL: null. */
+json_t *text_json(const char *s);
+/* metric_json - an object of `value` and `unit`. */
+json_t *metric_json(const struct metric *m);
 /* judged_detail - the part of a verdict's text after "MEASURE.METRIC: ". */
 const char *judged_detail(const struct judged *j);
 /* op_word - "at-most", "at-least", "is" */

@@ -489,55 +489,78 @@ bool matrix_is(const char *path)
 
 /* ---- --only -------------------------------------------------------------- */
 
-static int narrow(const struct matrix *m, const char *only, bool *chosen,
-		  struct err *e)
+/* "did you mean `X`?", or what there is */
+static const char *hint(const char *word, const char **words, struct arena *a)
 {
-	const char *eq = strchr(only, '='), *at = eq ? eq + 1 : "";
-	struct arena *a = arena_new();
+	const char *near = diag_suggest(word, words), *all = "";
+
+	if (near)
+		return arena_printf(a, "did you mean `%s`?", near);
+	for (size_t i = 0; words[i]; i++)
+		all = arena_printf(a, "%s%s%s", all, i ? ", " : "", words[i]);
+	return arena_printf(a, "there is %s", all);
+}
+
+static int name_values(const struct matrix_axis *x, const char *only,
+		       const char *list, bool *named, struct arena *a,
+		       struct err *e)
+{
+	const char *at = list;
+	size_t len, i;
+
+	do {
+		const char *word;
+
+		len = strcspn(at, ",");
+		word = arena_printf(a, "%.*s", (int)len, at);
+		i = find_value(x, word);
+		if (i == x->n)
+			return err_set(e, EINVAL,
+				       "--only '%s': axis %s has no value "
+				       "`%s`; %s",
+				       only, x->name, word,
+				       hint(word, value_words(x, a), a));
+		named[i] = true;
+		at += len + 1;
+	} while (at[-1]);
+	return 0;
+}
+
+static int narrow(const struct matrix *m, const char *only, bool *chosen,
+		  struct arena *a, struct err *e)
+{
+	const char *eq = strchr(only, '='), *word;
 	size_t axis;
 	bool *named;
-	int ret = 0;
+	int ret;
 
-	axis = find_axis(
-		m, arena_printf(a, "%.*s", eq ? (int)(eq - only) : 0, only));
-	if (!eq || axis == m->n_axes) {
-		ret = err_set(e, EINVAL,
-			      "--only '%s': AXIS=VALUE[,VALUE...] is expected, "
-			      "with an axis such as `%s`",
-			      only, m->axes[m->n_axes - 1].name);
-		arena_free(a);
-		return ret;
-	}
+	if (!eq)
+		return err_set(e, EINVAL,
+			       "--only '%s': AXIS=VALUE[,VALUE...] is expected",
+			       only);
+	word = arena_printf(a, "%.*s", (int)(eq - only), only);
+	axis = find_axis(m, word);
+	if (axis == m->n_axes)
+		return err_set(e, EINVAL, "--only '%s': no axis `%s`; %s", only,
+			       word, hint(word, axis_words(m, a), a));
 	named = arena_alloc(a, m->axes[axis].n + 1);
-	memset(named, 0, m->axes[axis].n + 1);
-	while (*at && !ret) {
-		size_t len = strcspn(at, ",");
-		const char *word = arena_printf(a, "%.*s", (int)len, at);
-		size_t i = find_value(&m->axes[axis], word);
-
-		if (i == m->axes[axis].n)
-			ret = err_set(e, EINVAL,
-				      "--only '%s': axis %s has no value `%s`",
-				      only, m->axes[axis].name, word);
-		else
-			named[i] = true;
-		at += len + (at[len] == ',');
-	}
-	for (size_t i = 0; i < m->n_cells; i++)
+	ret = name_values(&m->axes[axis], only, eq + 1, named, a, e);
+	for (size_t i = 0; i < m->n_cells && !ret; i++)
 		chosen[i] &= named[m->cells[i].value[axis]];
-	arena_free(a);
 	return ret;
 }
 
 int matrix_select(const struct matrix *m, const char *const *only, size_t n,
 		  bool full, bool *chosen, struct err *e)
 {
+	struct arena *a = arena_new();
 	int ret = 0;
 
 	for (size_t i = 0; i < m->n_cells; i++)
 		chosen[i] = full || !m->cells[i].full;
 	for (size_t i = 0; i < n && !ret; i++)
-		ret = narrow(m, only[i], chosen, e);
+		ret = narrow(m, only[i], chosen, a, e);
+	arena_free(a);
 	for (size_t i = 0; i < m->n_cells && !ret; i++)
 		if (chosen[i])
 			return 0;
