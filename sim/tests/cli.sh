@@ -10,7 +10,7 @@ check "no command" exits 2 "$xlatsim"
 check "version" exits 0 "$xlatsim" --version
 check "unknown command" exits 2 "$xlatsim" rnu
 check "suggests run" says "did you mean 'run'"
-for c in run plan conform clean doctor prepare engines; do
+for c in run plan conform clean doctor prepare engines advise; do
 	check "$c --help" exits 0 "$xlatsim" $c --help
 	check "$c --help says usage" says "Usage: xlatsim $c"
 	check "$c --nonsense" exits 2 "$xlatsim" $c --nonsense
@@ -35,6 +35,32 @@ for f in scenarios/*.yaml; do
 	check "plan $f" exits 0 "$xlatsim" plan "$f"
 	check "plan $f names home1" says home1
 done
+matrix=$here/data/matrix.yaml
+for f in "$matrix" scenarios/*/matrix.yaml; do
+	check "cells of $f" exits 0 "$xlatsim" run --list --full "$f"
+	check "cells of $f and their time" says "cells, about"
+	check "plan $f" exits 0 "$xlatsim" plan "$f"
+	check "plan $f shows its axes" says "scenario: "
+done
+check "a part of a matrix" exits 0 "$xlatsim" run --list --only rtt=near --only scenario=small-fail "$matrix"
+check "one cell is left" says "1 of 8 cells"
+check "plan of one cell" exits 0 "$xlatsim" plan --only rtt=far --only engine=absent --only scenario=small-run "$matrix"
+check "with its overlays" says "nosuch"
+for only in rtt=fra rt=far rtt= rtt; do
+	check "--only $only" exits 2 "$xlatsim" run --list --only $only "$matrix"
+	check "--only $only is named" says "--only '$only'"
+done
+check "two matrices" exits 2 "$xlatsim" run "$matrix" "$matrix"
+check "a matrix is not kept" exits 2 "$xlatsim" run --keep "$matrix"
+for opt in --list --full --resume "--only a=b"; do
+	check "$opt of a scenario" exits 2 "$xlatsim" run $opt scenarios/wisp-pair.yaml
+done
+printf 'matrix:\n  scenarios: [nowhere.yaml]\n' >"$tmp/m.yaml"
+for c in "run --list" run plan; do
+	check "$c of a bad matrix" exits 2 "$xlatsim" $c "$tmp/m.yaml"
+	check "$c names the place" says "nowhere.yaml: cannot be read"
+done
+
 check "missing file" exits 2 "$xlatsim" plan "$tmp/nowhere.yaml"
 check "names the missing file" says "nowhere.yaml"
 check "a folder" exits 2 "$xlatsim" plan "$tmp"
@@ -56,6 +82,8 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	check "run without root" exits 4 $unpriv "$tmp/xlatsim" run "$tmp/scenarios/wisp-pair.yaml"
 	check "says sudo" says sudo
 	check "clean without root" exits 4 $unpriv "$tmp/xlatsim" clean
+	check "cells of a matrix without root" exits 0 $unpriv "$tmp/xlatsim" run --list "$tmp/scenarios/failover/matrix.yaml"
+	check "a matrix without root" exits 4 $unpriv "$tmp/xlatsim" run "$tmp/scenarios/failover/matrix.yaml"
 	check "plan without root" exits 0 $unpriv "$tmp/xlatsim" plan "$tmp/scenarios/wisp-pair.yaml"
 else
 	skip "run without root: this test wants to be root first"

@@ -12,7 +12,7 @@ _xlatsim() {
 	COMPREPLY=()
 
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		words="run plan conform doctor engines prepare clean --help --version"
+		words="run plan advise conform doctor engines prepare clean --help --version"
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		return
 	fi
@@ -22,7 +22,7 @@ _xlatsim() {
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
-	--out | --cache)
+	--out | --cache | --results)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
@@ -36,7 +36,12 @@ _xlatsim() {
 		;;
 	esac
 	case ${COMP_WORDS[1]} in
-	run) words="--json --junit --out --seed --keep --quiet --help" ;;
+	run)
+		words="--json --junit --out --seed --keep --quiet --list --only --full
+			--resume --help"
+		;;
+	plan) words="--only --help" ;;
+	advise) words="--results --json --help" ;;
 	clean) words="--dry-run --help" ;;
 	conform)
 		words="--role --only --cases --list --json --junit --quiet --help"
@@ -48,7 +53,7 @@ _xlatsim() {
 		;;
 	engines) words="--json --help" ;;
 	prepare) words="--cache --own-kernel --force --help" ;;
-	plan | doctor) words="--help" ;;
+	doctor) words="--help" ;;
 	*) return ;;
 	esac
 	case $cur in
@@ -57,7 +62,7 @@ _xlatsim() {
 		;;
 	*)
 		case ${COMP_WORDS[1]} in
-		run | plan) _xlatsim_files "$cur" ;;
+		run | plan | advise) _xlatsim_files "$cur" ;;
 		conform) mapfile -t COMPREPLY < <(compgen -W "xlatd tayga jool" -- "$cur") ;;
 		prepare) mapfile -t COMPREPLY < <(compgen -W jool -- "$cur") ;;
 		esac
