@@ -40,6 +40,7 @@ static const struct subcommand {
 	{"jool-vm", jool_vm_main, NULL, NULL},
 	{"hold", hold_main, NULL, NULL},
 	{"health", health_main, NULL, NULL},
+	{"advertise", radv_main, NULL, NULL},
 };
 
 #define N_SUBCOMMANDS (sizeof(subcommands) / sizeof(*subcommands))

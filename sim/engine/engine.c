@@ -19,9 +19,9 @@
 #define GRACE_NS NS_PER_S
 
 static const struct engine_ops *const table[] = {
-	&relay_ops, &bind9_ops,	 &unbound_ops,	 &frr_ops,
-	&xlatd_ops, &jool_ops,	 &nft_nat44_ops, &native_ops,
-	&tayga_ops, &health_ops, NULL,
+	&relay_ops, &bind9_ops, &unbound_ops,	&frr_ops,
+	&xlatd_ops, &jool_ops,	&nft_nat44_ops, &native_ops,
+	&tayga_ops, &radv_ops,	&health_ops,	NULL,
 };
 
 const struct engine_ops *const *engine_all(void)

@@ -90,6 +90,13 @@ int engine_raise_tun(struct world *w, int node, const char *dev, struct err *e);
  */
 int engine_check_host(const struct plan *p, struct err *e);
 
+/*
+ * engine_advertise - from now on radv @en advertises @p as the NAT64 prefix,
+ * and withdraws the one before; NULL: none.
+ */
+int engine_advertise(struct engine *en, const struct prefix6 *p, struct err *e);
+/* radv_main - what advertises inside a tower; argv[0] is "advertise". */
+int radv_main(int argc, char **argv);
 /* health_main - what checks a PLAT inside its node; argv[0] is "health". */
 int health_main(int argc, char **argv);
 

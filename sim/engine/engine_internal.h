@@ -16,7 +16,8 @@ struct engines {
 };
 
 extern const struct engine_ops bind9_ops, frr_ops, jool_ops, relay_ops,
-	unbound_ops, xlatd_ops, health_ops, nft_nat44_ops, native_ops, tayga_ops;
+	unbound_ops, xlatd_ops, health_ops, nft_nat44_ops, native_ops,
+	tayga_ops, radv_ops;
 
 /* engines_new - one for each daemon of the plan, none started. */
 struct engines *engines_new(struct world *w, struct err *e);

@@ -101,6 +101,8 @@ const char *plan_role_word(enum daemon_role role)
 		return "relay";
 	case DAEMON_HEALTH:
 		return "health";
+	case DAEMON_RADV:
+		return "advertisements";
 	case N_DAEMON_ROLES:
 		break;
 	}

@@ -89,6 +89,7 @@ enum daemon_role {
 	DAEMON_PLAT,
 	DAEMON_RELAY,
 	DAEMON_HEALTH, /* checks a PLAT from within */
+	DAEMON_RADV,   /* PREF64 advertisements of a tower */
 	N_DAEMON_ROLES
 };
 

@@ -119,6 +119,10 @@ void plan_add_daemons(struct planner *b)
 		add_daemon(b, b->first_plat + i, DAEMON_ROUTING, routing);
 	add_daemon(b, b->border, DAEMON_ROUTING, routing);
 	for (int i = 0; i < (int)b->p->n_nodes; i++)
+		if (b->p->nodes[i].role == NODE_TOWER &&
+		    b->p->nodes[i].tower->homes.pref64 == PREF64_RA)
+			add_daemon(b, i, DAEMON_RADV, "radv");
+	for (int i = 0; i < (int)b->p->n_nodes; i++)
 		if (b->p->nodes[i].role == NODE_CPE)
 			add_daemon(b, i, DAEMON_CLAT,
 				   b->p->nodes[i].tower->homes.clat);

@@ -13,8 +13,8 @@ const char *const event_words[] = {
 	"engine-stop", "engine-cont", "node-down",   "node-up",
 	"set-cost",    "shape",	      "black-hole",  "black-hole-end",
 	"node-freeze", "node-thaw",   "engine-end",  "host-down",
-	"offload",     "flap",	      "route",	     "ping",
-	NULL,
+	"offload",     "advertise",   "flap",	     "route",
+	"ping",	       NULL,
 };
 
 static const struct metric_def dns_metrics[] = {

@@ -19,7 +19,7 @@ struct raw_event {
 	struct event_spec ev;
 	const char *word, *link;
 	int role, way, family; /* index of a word; -1: absent */
-	struct ynode *shape, *set;
+	struct ynode *shape, *set, *prefix;
 };
 
 #define ONE(kind) (1U << (kind))
@@ -39,9 +39,10 @@ struct raw_event {
 #define COST	ONE(EVENT_SET_COST)
 #define SHAPE	ONE(EVENT_SHAPE)
 #define OFFLOAD ONE(EVENT_OFFLOAD)
+#define ADVERT	ONE(EVENT_ADVERTISE)
 #define ROUTE	ONE(EVENT_AWAIT_ROUTE)
 #define AWAITS	(ROUTE | ONE(EVENT_AWAIT_PING))
-#define ACTS	(LINKS | ENGINES | NODES | COST | SHAPE | HOST | OFFLOAD)
+#define ACTS	(LINKS | ENGINES | NODES | COST | SHAPE | HOST | OFFLOAD | ADVERT)
 
 #define FIELD(word, type_, member, kinds_, required_)                          \
 	{                                                                      \
@@ -68,10 +69,11 @@ const struct kind_field event_fields[] = {
 	FIELD("await", YF_STRING, word, AWAITS, AWAITS),
 	FIELD("link", YF_STRING, link, LINKS | SHAPE, LINKS | SHAPE),
 	FIELD("node", YF_STRING, ev.node,
-	      ENGINES | NODES | COST | OFFLOAD | AWAITS,
-	      ENGINES | NODES | COST | OFFLOAD | AWAITS),
+	      ENGINES | NODES | COST | OFFLOAD | ADVERT | AWAITS,
+	      ENGINES | NODES | COST | OFFLOAD | ADVERT | AWAITS),
 	FIELD("interface", YF_STRING, ev.iface, OFFLOAD, OFFLOAD),
 	FIELD("set", YF_NODE, set, OFFLOAD, OFFLOAD),
+	FIELD("prefix", YF_NODE, prefix, ADVERT, ADVERT),
 	{.f = {.key = "role",
 	       .type = YF_ENUM,
 	       .words = role_words,
@@ -316,14 +318,46 @@ static void check_to(struct reading *x, const struct ynode *n,
 static void read_shape(struct reading *x, const struct ynode *n,
 		       struct event_spec *ev)
 {
-	static const char *const fixed[] = {"mtu", "offloads"};
+	static const char *const fixed[] = {"mtu", "offloads", "block-icmp"};
 
 	profile_read(x->r, x->t, n, "`shape`", true, &ev->shape);
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < 3; i++)
 		if (yaml_get(n, fixed[i]))
 			diags_add(x->r->d, place_of(n, fixed[i]),
 				  "`%s` cannot be changed on the time line",
 				  fixed[i]);
+}
+
+static bool can_advertise(uint8_t len)
+{
+	return len == 96 || (len >= 32 && len <= 64 && len % 8 == 0);
+}
+
+static void read_prefix(struct reading *x, const struct ynode *n,
+			struct event_spec *ev)
+{
+	struct prefix6 *p = &ev->prefix;
+
+	if (n->kind == YNODE_SCALAR && !strcmp(n->text, "none"))
+		return;
+	if (n->kind != YNODE_SCALAR || prefix6_parse(n->text, p) ||
+	    !can_advertise(p->len))
+		diags_add(x->r->d, n->pos,
+			  "`prefix`: none, or a NAT64 prefix such as "
+			  "64:ff9b::/96 is expected");
+}
+
+/* Only towers whose homes listen have who advertises. */
+static void check_advertises(struct reading *x, const struct ynode *n,
+			     const struct event_spec *ev)
+{
+	for (size_t i = 0; i < x->t->n_towers; i++)
+		if (!strcmp(x->t->towers[i].name, ev->node) &&
+		    x->t->towers[i].homes.pref64 == PREF64_RA)
+			return;
+	diags_add(x->r->d, place_of(n, "node"),
+		  "%s is no tower with `pref64: ra`, so it does not advertise",
+		  ev->node);
 }
 
 /* Times never go back, so that the file reads as it will be played. */
@@ -373,6 +407,10 @@ static void read_event(struct reading *x, const struct ynode *n)
 		check_time(x, n, &raw.ev);
 	if (raw.ev.node && x->t)
 		check_node(x, n, &raw.ev);
+	if (raw.prefix)
+		read_prefix(x, raw.prefix, &raw.ev);
+	if (raw.ev.kind == EVENT_ADVERTISE && raw.ev.node && x->t)
+		check_advertises(x, n, &raw.ev);
 	if (raw.set)
 		offloads_read(x->r, x->t, raw.set, &raw.ev.offloads);
 	if (raw.ev.iface && raw.ev.node && x->t)

@@ -267,6 +267,7 @@ enum event_kind {
 	EVENT_ENGINE_END,  /* told to end, as an operator would */
 	EVENT_HOST_DOWN,   /* a machine of the cluster dies */
 	EVENT_OFFLOAD,	   /* settings of one interface */
+	EVENT_ADVERTISE,   /* a tower's NAT64 prefix becomes another */
 	EVENT_FLAP,	   /* a link goes down and up again and again */
 	EVENT_AWAIT_ROUTE, /* until: a node routes a prefix via a node */
 	EVENT_AWAIT_PING,  /* until: an address answers */
@@ -296,6 +297,7 @@ struct event_spec {
 	struct link_profile shape;   /* shape */
 	const char *iface;	     /* offload: of node */
 	struct offloads offloads;    /* offload: what to change */
+	struct prefix6 prefix;	     /* advertise; len 0: none */
 	const char *to;		     /* await route: pool6, pool4, default6 or
 					default4; await ping: as of a measure */
 	const char *via; /* await route: neighbour node; NULL: any */

@@ -361,6 +361,14 @@ static void teardown(void)
 	arena_free(arena);
 }
 
+int engine_advertise(struct engine *en, const struct prefix6 *p, struct err *e)
+{
+	(void)en;
+	(void)p;
+	(void)e;
+	return -ENOTSUP;
+}
+
 int plan_find_node(const struct plan *p, const char *name)
 {
 	for (size_t i = 0; i < p->n_nodes; i++)

@@ -8,7 +8,7 @@ if [ "$(id -u)" != 0 ]; then
 	exit 77
 fi
 
-for s in failover-standby path-mtu-blocked; do
+for s in failover-standby path-mtu-blocked clat-modes; do
 	check "$s passes" exits 0 "$xlatsim" run --quiet --out "$tmp/r" \
 		"scenarios/$s.yaml"
 done

@@ -316,6 +316,21 @@ static int run_set_cost(struct timeline *t, const struct event_spec *ev,
 /* ---- all of them, by kind --------------------------------------------------
  */
 
+static int run_advertise(struct timeline *t, const struct event_spec *ev,
+			 struct err *e)
+{
+	int node = find_node(t, ev, e);
+	struct engine *en;
+
+	if (node < 0)
+		return node;
+	en = engines_get(t->engines, node, DAEMON_RADV);
+	if (!en)
+		return err_set(e, ENOENT, "%s:%u: %s does not advertise",
+			       ev->pos.file, ev->pos.line, ev->node);
+	return engine_advertise(en, ev->prefix.len ? &ev->prefix : NULL, e);
+}
+
 enum named_by { BY_LINK, BY_NODE, BY_HOST, BY_AWAIT };
 
 static const struct {
@@ -340,6 +355,7 @@ static const struct {
 	[EVENT_ENGINE_END] = {run_engine_event, BY_NODE},
 	[EVENT_HOST_DOWN] = {run_host_down, BY_HOST},
 	[EVENT_OFFLOAD] = {run_offload, BY_NODE},
+	[EVENT_ADVERTISE] = {run_advertise, BY_NODE},
 	[EVENT_FLAP] = {NULL, BY_LINK}, /* played as downs and ups */
 	[EVENT_AWAIT_ROUTE] = {NULL, BY_AWAIT},
 	[EVENT_AWAIT_PING] = {NULL, BY_AWAIT},
@@ -384,6 +400,8 @@ static void offload_text(const struct event_spec *ev, char *buf, size_t len)
 
 static void node_text(const struct event_spec *ev, char *buf, size_t len)
 {
+	char prefix[ADDR_TEXT_LEN];
+
 	if (ev->kind == EVENT_SET_COST)
 		snprintf(buf, len, "%s %s to %lld%s", event_words[ev->kind],
 			 ev->node, (long long)ev->cost,
@@ -392,6 +410,10 @@ static void node_text(const struct event_spec *ev, char *buf, size_t len)
 					   : "");
 	else if (ev->kind == EVENT_OFFLOAD)
 		offload_text(ev, buf, len);
+	else if (ev->kind == EVENT_ADVERTISE)
+		snprintf(buf, len, "%s %s: %s", event_words[ev->kind], ev->node,
+			 ev->prefix.len ? prefix6_format(&ev->prefix, prefix)
+					: "none");
 	else
 		snprintf(buf, len, "%s %s%s%s", event_words[ev->kind], ev->node,
 			 ev->role ? " " : "", ev->role ? ev->role : "");
