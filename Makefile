@@ -50,7 +50,7 @@ probe_SRCS := capture capture_node dns dns_msg dns_node iperf3 node_args ping \
 timeline_SRCS := timeline events await drill
 score_SRCS := outage drill score stats
 conform_SRCS := fields packet_parse packet_build packet_match packet_print suite \
-	suite_case knobs bench bench_world players player_xlatd player_tayga \
+	suite_case knobs bench bench_port bench_world players player_xlatd player_tayga \
 	player_jool run matrix record
 report_SRCS := cards facts html json junit matrix progress style svg table text
 advise_SRCS := derive print read setting

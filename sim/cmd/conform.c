@@ -208,7 +208,7 @@ static int load_cases(struct conform *c)
 	if (!c->suite)
 		status = cmd_bad_file(c->path, &d);
 	diags_fini(&d);
-	for (size_t i = 0; !status && i < c->suite->n_cases; i++)
+	for (size_t i = 0; c->suite && i < c->suite->n_cases; i++)
 		n += case_chosen(c->suite->cases[i], &c->o);
 	if (!status && !n)
 		return cmd_usage_error("conform", "no case is chosen%s%s",

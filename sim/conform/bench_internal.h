@@ -5,6 +5,9 @@
 
 #include "bench.h"
 
+/* In the payload of a marker, before its number. */
+#define MARKER_TEXT "xlatsim marker "
+
 enum { BENCH_SIX, BENCH_ENGINE, BENCH_FOUR, BENCH_NODES };
 
 struct port {
@@ -54,8 +57,17 @@ void bench_poke_guest(struct bench *b);
 int bench_await(struct bench *b, bool (*done)(void *arg), void *arg,
 		int64_t patience_ns);
 
-/* port_attach - see bench.c. @side 0: both */
+/* ---- bench_port.c ---------------------------------------------------------
+ */
+
+/* bench_port_attach - capture at @dev of @node from now on. @side 0: both */
 int bench_port_attach(struct bench *b, struct port *p, int side, int node,
 		      const char *dev, int hops, struct err *e);
+void bench_port_close(struct bench *b, struct port *p);
+/* bench_ended - has the engine? For loops; @arg: the bench. */
+bool bench_ended(void *arg);
+/* bench_blame - @ret went wrong: maybe since the engine has died, of which the
+ * news may still be to come. -ECHILD then. */
+int bench_blame(struct bench *b, int ret, struct err *e);
 
 #endif

@@ -151,6 +151,8 @@ static void apply_special(struct file_reader *r, const struct knob *k)
 {
 	struct setup *s = r->setup;
 
+	if (!k->n)
+		return;
 	if (!strcmp(k->key, "role")) {
 		for (int i = 0; i < N_CONFORM_ROLES; i++)
 			if (!strcmp(conform_role_words[i], k->argv[0]))
