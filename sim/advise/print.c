@@ -211,9 +211,8 @@ size_t advise_print(FILE *out, const struct advise_input *in,
 		if (!is_asked(&p, &g[i]))
 			continue;
 		if (!printed++)
-			fprintf(out, "%s of %s, Linux %s, %d cores\n%s\n\n",
-				in->name, in->started, in->kernel, in->cores,
-				in->path);
+			fprintf(out, "%s of %s, %s, %d cores\n%s\n\n", in->name,
+				in->started, in->kernel, in->cores, in->path);
 		print_group(&p, &g[i]);
 	}
 	return printed;

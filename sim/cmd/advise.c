@@ -54,6 +54,17 @@ static bool has_settings(const struct advise_input *in)
 	return false;
 }
 
+static const char *why_not(const struct advise_input *in)
+{
+	if (!in->n_cells)
+		return "none of its cells was measured";
+	for (size_t i = 0; i < in->n_axes; i++)
+		if (in->axes[i].known)
+			return "none of its axes sets an offload or an "
+			       "attachment";
+	return "it does not tell what its values set";
+}
+
 static void tell(struct advising *v, const struct advise_input *in)
 {
 	size_t n, found;
@@ -81,9 +92,7 @@ static int advise_matrix(struct advising *v, const char *path)
 		return bad_result(&e);
 	if (!in->n_cells || !has_settings(in)) {
 		fprintf(stderr, "xlatsim advise: %s: %s\n", in->path,
-			in->n_cells ? "none of its axes sets an offload or an "
-				      "attachment"
-				    : "none of its cells was measured");
+			why_not(in));
 		return EXIT_INVALID;
 	}
 	tell(v, in);

@@ -250,6 +250,13 @@ static int play_cell(struct play *p, size_t i, struct err *e)
 	return ret;
 }
 
+static int finish(const struct play *p, struct err *e)
+{
+	if (matrix_doc_complete(p->doc, true))
+		return err_set(e, ENOMEM, "out of memory");
+	return save(p, e);
+}
+
 int matrix_play(const struct matrix *m, const struct matrix_opts *o,
 		struct arena *a, json_t **doc, const char **dir, struct err *e)
 {
@@ -257,6 +264,8 @@ int matrix_play(const struct matrix *m, const struct matrix_opts *o,
 	size_t n = 0, total = 0;
 	int ret = o->resume ? resume(&p, e) : begin(&p, e);
 
+	if (!ret && matrix_doc_complete(p.doc, false))
+		ret = err_set(e, ENOMEM, "out of memory");
 	for (size_t i = 0; i < m->n_cells; i++)
 		total += o->chosen[i];
 	for (size_t i = 0; i < m->n_cells && !ret; i++) {
@@ -269,6 +278,8 @@ int matrix_play(const struct matrix *m, const struct matrix_opts *o,
 			      total, m->cells[i].name);
 		ret = play_cell(&p, i, e);
 	}
+	if (!ret)
+		ret = finish(&p, e);
 	*doc = p.doc;
 	*dir = p.dir;
 	return ret;

@@ -72,12 +72,19 @@ json_t *matrix_doc_new(const struct matrix *m, const char *started,
 		json_array_append_new(show,
 				      json_sprintf("%s.%s", m->show[i].measure,
 						   m->show[i].metric));
-	return json_pack("{s:s, s:o, s:o, s:o, s:s, s:I, s:o, s:o, s:[]}",
+	return json_pack("{s:s, s:o, s:o, s:o, s:s, s:I, s:b, s:o, s:o, s:[]}",
 			 "schema", MATRIX_SCHEMA, "matrix", text_json(m->name),
 			 "file", text_json(m->path), "about",
 			 text_json(m->title), "started", started, "seed",
-			 (json_int_t)seed, "axes", axes_json(m), "show", show,
-			 "cells");
+			 (json_int_t)seed, "complete", 0, "axes", axes_json(m),
+			 "show", show, "cells");
+}
+
+int matrix_doc_complete(json_t *doc, bool complete)
+{
+	return json_object_set_new(doc, "complete", json_boolean(complete))
+		       ? -ENOMEM
+		       : 0;
 }
 
 static const struct metric *find_metric(const struct result *r,
@@ -223,6 +230,16 @@ size_t matrix_doc_count(const json_t *doc, enum verdict v)
 	return n;
 }
 
+static bool is_complete(const json_t *doc)
+{
+	return json_is_true(json_object_get(doc, "complete"));
+}
+
+static const char *unfinished(const json_t *doc)
+{
+	return is_complete(doc) ? "" : "; not played to its end";
+}
+
 /* Every cell says the same of an axis with one value. */
 static bool is_column(const json_t *axis)
 {
@@ -342,11 +359,11 @@ void report_matrix_table(FILE *out, const json_t *doc, bool color)
 		put_row(out, &g, row, color);
 	fprintf(out,
 		"\n%zu passed, %zu failed, %zu without a verdict, %zu "
-		"skipped\n",
+		"skipped%s\n",
 		matrix_doc_count(doc, VERDICT_PASS),
 		matrix_doc_count(doc, VERDICT_FAIL),
 		matrix_doc_count(doc, VERDICT_INVALID),
-		matrix_doc_count(doc, VERDICT_SKIP));
+		matrix_doc_count(doc, VERDICT_SKIP), unfinished(doc));
 }
 
 /* ---- a page ----------------------------------------------------------------
@@ -356,7 +373,7 @@ static enum verdict overall(const json_t *doc)
 {
 	if (matrix_doc_count(doc, VERDICT_FAIL))
 		return VERDICT_FAIL;
-	if (matrix_doc_count(doc, VERDICT_INVALID))
+	if (matrix_doc_count(doc, VERDICT_INVALID) || !is_complete(doc))
 		return VERDICT_INVALID;
 	return matrix_doc_count(doc, VERDICT_PASS) ? VERDICT_PASS
 						   : VERDICT_SKIP;
@@ -369,7 +386,9 @@ static void html_row(FILE *f, const struct grid *g, const json_t *row)
 
 	fputs("<tr>", f);
 	for (size_t k = 0; k < g->n; k++) {
-		fputs(g->is_axis[k] ? "<td>" : "<td class=\"num\">", f);
+		fputs(g->is_axis[k] ? "<td class=\"word\">"
+				    : "<td class=\"num\">",
+		      f);
 		text_markup(f, cell_text(g, row, k));
 		fputs("</td>", f);
 	}
@@ -394,11 +413,11 @@ static void html_page(FILE *f, const json_t *doc)
 	html_banner(f, word_of(doc, "matrix"), word_of(doc, "about"), v);
 	fprintf(f,
 		"<p>%zu passed, %zu failed, %zu without a verdict, %zu "
-		"skipped · ",
+		"skipped%s · ",
 		matrix_doc_count(doc, VERDICT_PASS),
 		matrix_doc_count(doc, VERDICT_FAIL),
 		matrix_doc_count(doc, VERDICT_INVALID),
-		matrix_doc_count(doc, VERDICT_SKIP));
+		matrix_doc_count(doc, VERDICT_SKIP), unfinished(doc));
 	text_markup(f, word_of(doc, "started"));
 	fputs("</p>\n</div></header>\n<main>\n<section><div class=\"scroll\">"
 	      "<table><caption>One line a cell</caption><thead><tr>",

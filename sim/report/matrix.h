@@ -29,6 +29,10 @@ json_t *matrix_doc_new(const struct matrix *m, const char *started,
 int matrix_doc_put(json_t *doc, const struct matrix *m, size_t cell,
 		   const struct result *r, const char *link, const char *why);
 
+/* matrix_doc_complete - whether all that was asked for was played; 0, -ENOMEM
+ */
+int matrix_doc_complete(json_t *doc, bool complete);
+
 /* matrix_doc_find - the row of @cell, borrowed, or NULL. */
 json_t *matrix_doc_find(const json_t *doc, const struct matrix_cell *cell);
 

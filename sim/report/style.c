@@ -69,6 +69,7 @@ const char html_style[] =
 	"  border-top: 1px solid var(--line); font-weight: 400; }\n"
 	"thead th { color: var(--soft); font-size: 13px; }\n"
 	"tbody th { font-weight: 600; }\n"
+	".word { white-space: nowrap; }\n"
 	".num { text-align: right; white-space: nowrap;\n"
 	"  font-variant-numeric: tabular-nums; }\n"
 	"tr.k-route td { color: var(--soft); }\n"

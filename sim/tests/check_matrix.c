@@ -449,6 +449,7 @@ static json_t *document(const struct matrix *m)
 		       "cells/small-run.far.xlatd/t/report.html", NULL);
 	matrix_doc_put(doc, m, 0, played(VERDICT_PASS, 2),
 		       "cells/small-run.near.xlatd/t/report.html", NULL);
+	ck_assert_int_eq(matrix_doc_complete(doc, true), 0);
 	return doc;
 }
 
@@ -515,6 +516,19 @@ START_TEST(table_is_golden)
 	ck_assert_ptr_nonnull(strchr(color, '\033'));
 	free(text);
 	free(color);
+	json_decref(doc);
+}
+END_TEST
+
+START_TEST(unfinished_is_told)
+{
+	json_t *doc = document(sample());
+	char *text;
+
+	matrix_doc_complete(doc, false);
+	text = table(doc, false);
+	ck_assert_ptr_nonnull(strstr(text, "1 skipped; not played to its end"));
+	free(text);
 	json_decref(doc);
 }
 END_TEST
@@ -597,6 +611,7 @@ static void add_tests(TCase *tc)
 	tcase_add_test(tc, paths);
 	tcase_add_test(tc, rows_in_order);
 	tcase_add_test(tc, table_is_golden);
+	tcase_add_test(tc, unfinished_is_told);
 	tcase_add_test(tc, json_is_golden);
 	tcase_add_test(tc, junit_is_golden);
 	tcase_add_test(tc, page);

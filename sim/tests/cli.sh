@@ -61,6 +61,31 @@ for c in "run --list" run plan; do
 	check "$c names the place" says "nowhere.yaml: cannot be read"
 done
 
+advise=$here/data/advise
+check "advice out of a matrix" exits 0 "$xlatsim" advise "$advise/offload/latest"
+check "as it was" diff "$advise/advice.txt" "$tmp/out"
+check "by its document" exits 0 "$xlatsim" advise "$advise/offload/latest/matrix.json"
+check "advice for a topology" exits 0 "$xlatsim" advise --results "$advise" topologies/wisp-lossy.yaml
+check "what it has otherwise is marked" says "attach: vnet  [CHANGE: the topology has it otherwise]"
+check "advice for a scenario" exits 0 "$xlatsim" advise --results "$advise" scenarios/offload/half-a-megabit.yaml
+check "advice as JSON" exits 0 "$xlatsim" advise --json "$advise/offload/latest"
+check "advice as JSON says why" says '"against_cell": "lossy.on"'
+check "no advice for another engine" exits 3 "$xlatsim" advise --results "$advise" topologies/wisp-pair.yaml
+check "the engine is named" says "xlatd as PLAT"
+cp -R "$advise/offload/latest" "$tmp/plain" && sed -i 's/"attach": "[a-z-]*"/"engine": "jool"/; s/"do": "offload"/"do": "shape"/' "$tmp/plain/matrix.json"
+check "no advice without settings" exits 3 "$xlatsim" advise "$tmp/plain"
+check "says so" says "none of its axes sets an offload or an attachment"
+check "no advice out of nothing" exits 3 "$xlatsim" advise --results "$tmp" topologies/wisp-pair.yaml
+check "advice of two files" exits 2 "$xlatsim" advise a b
+check "advice out of a result" exits 2 "$xlatsim" advise "$here/data/report/result.json"
+check "names the schema" says "xlatsim-result/1"
+cp -R "$advise/offload/latest" "$tmp/gone" && rm -r "$tmp/gone/cells/vnet.on"
+check "advice without a cell" exits 2 "$xlatsim" advise "$tmp/gone"
+check "the cell is named" says "cells/vnet.on/1/result.json"
+echo '{"schema": 3' >"$tmp/bad.json"
+check "advice out of broken JSON" exits 2 "$xlatsim" advise "$tmp/bad.json"
+check "names where it breaks" grep -q 'bad.json:[0-9]*:[0-9]*: ' "$tmp/err"
+
 check "missing file" exits 2 "$xlatsim" plan "$tmp/nowhere.yaml"
 check "names the missing file" says "nowhere.yaml"
 check "a folder" exits 2 "$xlatsim" plan "$tmp"
