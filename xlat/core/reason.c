@@ -63,6 +63,8 @@ struct reason_icmp reason_icmp4(enum reason r)
 		return tell(3, 4);
 	if (r == REASON_SOURCE_ROUTE)
 		return tell(3, 5);
+	if (r == REASON_NAT64_SYN_OVER)
+		return tell(3, 3);
 	if (r == REASON_NAT64_FILTERED || prohibited(r))
 		return tell(3, 13);
 	return nothing;

@@ -73,6 +73,8 @@ enum verdict {
 	X(NAT64_HOST_PORTS, "port-limit-of-host")                              \
 	X(NAT64_TCP_SYN, "tcp-without-session-and-syn")                        \
 	X(NAT64_SYN_QUEUE, "tcp-syn-stored")                                   \
+	X(NAT64_SYN_FULL, "tcp-syn-not-stored")                                \
+	X(NAT64_SYN_OVER, "tcp-syn-answered-by-nobody")                        \
 	X(NAT64_FRAGMENT, "fragment-without-ports")                            \
 	X(NAT64_FRAG_QUEUE, "fragment-stored")                                 \
 	X(NAT64_FRAG_FULL, "fragment-table-full")                              \

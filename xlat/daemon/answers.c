@@ -58,6 +58,7 @@ static json_t *packets_json(const struct path_counters *c)
 	put(o, "dropped", c->dropped);
 	put(o, "fragments", c->fragments);
 	put(o, "superpackets", c->superpackets);
+	put(o, "syn_errors", c->syn_errors);
 	put(o, "icmp_rate_limited", c->icmp_limited);
 	put(o, "mss_clamped", c->mss_clamped);
 	return o;

@@ -18,6 +18,7 @@ struct whole {
 #define CFG(member) offsetof(struct whole, c.member)
 #define RAW(member) offsetof(struct whole, raw.member)
 
+static const char *const syn_words[] = {"store", "drop", NULL};
 static const char *const filterings[] = {"endpoint-independent",
 					 "address-dependent", NULL};
 static const char *const ios[] = {"tun", "packet", "packet-vnet", NULL};
@@ -133,6 +134,10 @@ static const struct yfield plat_fields[] = {
 	 .type = YF_ENUM,
 	 .offset = RAW(filtering),
 	 .words = filterings},
+	{.key = "incoming-syn",
+	 .type = YF_ENUM,
+	 .offset = RAW(syns),
+	 .words = syn_words},
 	{.key = "sessions",
 	 .type = YF_INT,
 	 .offset = CFG(sessions),
@@ -392,6 +397,7 @@ static struct config *read_root(const struct ynode *root, enum role role,
 			  "addresses");
 	w->c.io = (enum config_io)w->raw.io;
 	w->c.addr_dependent = w->raw.filtering == 1;
+	w->c.store_syns = w->raw.syns == 0;
 	w->c.udp_zero = w->raw.udp_zero == 1 ? XLAT_UDP_ZERO_DROP
 					     : XLAT_UDP_ZERO_COMPUTE;
 	w->c.has_seed = w->c.seed >= 0;
@@ -493,6 +499,7 @@ bool config_same_shape(const struct config *now, const struct config *next,
 		: !same_text(now->log_file, next->log_file)   ? "log"
 		: now->sessions != next->sessions	      ? "sessions"
 		: now->addr_dependent != next->addr_dependent ? "filtering"
+		: now->store_syns != next->store_syns	      ? "incoming-syn"
 		: now->subscriber_len != next->subscriber_len
 			? "subscriber-length"
 		: has_limits(now) != has_limits(next) ? "subscriber-limits"

@@ -62,6 +62,7 @@ struct config {
 	int64_t sessions, subscriber_len;
 	int64_t limit_sessions, limit_ports; /* a subscriber; 0: none */
 	bool addr_dependent;
+	bool store_syns;      /* of the IPv4 side, for a simultaneous open */
 	const char *log_file; /* NULL: nothing is logged */
 	bool log_sessions;    /* as well as BIB entries */
 	int64_t log_rotate_bytes, log_keep;

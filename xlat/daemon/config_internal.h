@@ -12,7 +12,7 @@ struct raw {
 		*limits, *log;
 	struct ynode *pref64, *pool6, *clamp_mss;
 	struct addr self4, self6;
-	int filtering, udp_zero, hairpin, io;
+	int filtering, syns, udp_zero, hairpin, io;
 };
 
 struct reader {

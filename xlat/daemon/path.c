@@ -20,6 +20,8 @@
 #include "../core/mss.h"
 #include "../io/io.h"
 
+#define SYNS_AT_ONCE (NAT64_SYN_SETS * NAT64_SYN_WAYS)
+
 const char *role_name(enum role r)
 {
 	static const char *const names[] = {"clat", "siit", "plat"};
@@ -159,6 +161,8 @@ static enum verdict run4(struct path *p, struct pkt *pkt,
 
 	if (!r)
 		r = map4(p, &info, hairpinned, &map);
+	if (r && p->syns && !hairpinned)
+		r = plat_store_syn(p, pkt, &info, r);
 	if (r)
 		v = xlat_refuse4(pkt, &info, r, cfg, &p->out);
 	else
@@ -226,6 +230,29 @@ enum verdict path_run(struct path *p, struct pkt *pkt, struct mono now)
 	c->received6++;
 	c->bytes6 += pkt->len;
 	return run6(p, pkt);
+}
+
+void path_expire_syns(struct path *p, struct mono now)
+{
+	uint8_t room[PKT_HEADROOM + NAT64_SYN_BYTES];
+	struct xlat_cfg cfg = p->xlat;
+	struct pkt_info info;
+	struct nat64_syn s;
+	struct pkt pkt;
+
+	while (p->syns && nat64_syn_expire(p->syns, now, SYNS_AT_ONCE, &s)) {
+		pkt = (struct pkt){.data = room + PKT_HEADROOM,
+				   .len = s.len,
+				   .headroom = PKT_HEADROOM};
+		memcpy(pkt.data, s.data, s.len);
+		cfg.self4 = s.src4; /* whom it was sent to */
+		if (!pkt_parse4(&pkt, &info) &&
+		    xlat_refuse4(&pkt, &info, REASON_NAT64_SYN_OVER, &cfg,
+				 &p->out) == VERDICT_REPLY &&
+		    ratelimit_allow(&p->icmp, now.ns) &&
+		    !write_reason(p, p->emit(p->emit_arg, &p->out.reply)))
+			p->counters.syn_errors++;
+	}
 }
 
 bool path_balanced(const struct path_counters *c)

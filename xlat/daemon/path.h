@@ -11,6 +11,7 @@
 #include "../core/xlat.h"
 #include "../nat64/frag.h"
 #include "../nat64/nat64.h"
+#include "../nat64/syn.h"
 
 enum role { ROLE_CLAT, ROLE_SIIT, ROLE_PLAT };
 
@@ -38,6 +39,7 @@ struct path_counters {
 	uint64_t superpackets; /* received */
 	uint64_t icmp_limited; /* errors withheld: rate */
 	uint64_t mss_clamped;  /* SYNs */
+	uint64_t syn_errors;   /* sent about SYNs that had been stored */
 	struct reason_counters reasons;
 	uint64_t write_errors[PATH_ERRNOS];
 };
@@ -48,6 +50,7 @@ struct path {
 	struct addrmap map;	   /* clat, siit */
 	struct nat64 *nat64;	   /* plat */
 	struct nat64_frags *frags; /* plat */
+	struct nat64_syns *syns;   /* plat: NULL: none is stored */
 	struct prefix6 pool6;	   /* plat */
 	bool allow_private;	   /* plat: see addrmap.wkp_strict */
 	uint32_t mss;		   /* SYNs announce no more; 0: as they are */
@@ -87,6 +90,12 @@ bool path_balanced(const struct path_counters *c);
 /* path_count_unreadable - a packet that could not even be received whole. */
 void path_count_unreadable(struct path *p);
 
+/*
+ * path_expire_syns - tell the senders of stored SYNs whose time is over
+ * (RFC 6146 section 3.5.2.2: port unreachable), looking at some of them.
+ */
+void path_expire_syns(struct path *p, struct mono now);
+
 /* ---- plat.c ---------------------------------------------------------------
  */
 
@@ -95,5 +104,12 @@ enum reason plat_map64(struct path *p, const struct pkt_info *info,
 		       struct xlat_map *map);
 enum reason plat_map46(struct path *p, const struct pkt_info *info,
 		       struct xlat_map *map);
+
+/*
+ * plat_store_syn - @pkt was refused because of @why: store it, if it is a SYN
+ * that may still be answered. Returns why it is dropped after all.
+ */
+enum reason plat_store_syn(struct path *p, const struct pkt *pkt,
+			   const struct pkt_info *info, enum reason why);
 
 #endif

@@ -104,6 +104,21 @@ static enum reason error64(struct path *p, const struct pkt_info *info,
 	return REASON_OK;
 }
 
+static bool is_syn(const struct nat64_flow *f)
+{
+	return f->proto == NAT64_TCP && (f->tcp_flags & NAT64_SYN) &&
+	       !(f->tcp_flags & (NAT64_RST | NAT64_FIN | NAT64_ACK));
+}
+
+/* Both sides have opened: the session is where both SYNs would have left it. */
+static void meet_stored_syn(struct path *p, const struct nat64_flow *f)
+{
+	struct nat64_flow other = *f;
+
+	if (nat64_syn_take(p->syns, f, p->now))
+		(void)nat64_in(p->nat64, &other, p->now);
+}
+
 enum reason plat_map64(struct path *p, const struct pkt_info *info,
 		       struct xlat_map *map)
 {
@@ -136,6 +151,8 @@ enum reason plat_map64(struct path *p, const struct pkt_info *info,
 	r = nat64_out(p->nat64, &f, p->now);
 	if (r)
 		return r;
+	if (p->syns && is_syn(&f))
+		meet_stored_syn(p, &f);
 	map->outer.src.v4 = f.src4;
 	map->outer.dst.v4 = f.dst4;
 	map->outer.sport = f.src4_port;
@@ -211,4 +228,25 @@ enum reason plat_map46(struct path *p, const struct pkt_info *info,
 	map->outer.dport = f.src6_port;
 	map->outer.set_ports = ip->has_ports;
 	return REASON_OK;
+}
+
+/*
+ * Only whole packets are stored, and only where IPv6 hosts may still answer:
+ * no BIB entry, or one that does not admit this sender yet.
+ */
+enum reason plat_store_syn(struct path *p, const struct pkt *pkt,
+			   const struct pkt_info *info, enum reason why)
+{
+	const struct pkt_ip *ip = &info->outer;
+	struct nat64_flow f = {.tcp_flags = ip->tcp_flags,
+			       .src4 = ip->dst.v4,
+			       .dst4 = ip->src.v4,
+			       .src4_port = ip->dport,
+			       .dst_port = ip->sport};
+
+	if ((why != REASON_NAT64_NO_BIB && why != REASON_NAT64_FILTERED) ||
+	    info->icmp_error || !session_proto(ip, &f.proto) || !is_syn(&f) ||
+	    !ip->has_ports || pkt_ip_is_frag(ip))
+		return why;
+	return nat64_syn_store(p->syns, &f, pkt->data, pkt->len, p->now);
 }

@@ -141,6 +141,13 @@ static int init_plat(struct setup *s, const struct config *c,
 		return err_set(e, ENOMEM, "out of memory");
 	nat64_frags_init(s->frags, seed[1]);
 	s->path.frags = s->frags;
+	if (c->store_syns) {
+		s->syns = malloc(sizeof(*s->syns));
+		if (!s->syns)
+			return err_set(e, ENOMEM, "out of memory");
+		nat64_syns_init(s->syns, seed[0]);
+		s->path.syns = s->syns;
+	}
 	return add_statics(s->path.nat64, c, e);
 }
 
@@ -178,5 +185,6 @@ void setup_fini(struct setup *s)
 	free(s->eam);
 	free(s->fragment);
 	free(s->frags);
+	free(s->syns);
 	*s = (struct setup){0};
 }

@@ -15,6 +15,7 @@ struct setup {
 	void *eam; /* entries and nodes */
 	uint8_t *fragment;
 	struct nat64_frags *frags;
+	struct nat64_syns *syns;
 };
 
 /*

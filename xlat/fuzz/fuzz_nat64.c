@@ -114,6 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		if (data[0] & 4)
 			now = mono_add(now, 60 * NS_PER_S);
+		path_expire_syns(&s.path, now);
 		nat64_expire(s.path.nat64, now, 16);
 		one(&s.path, data[0], data + 2, len, now);
 		data += 2 + len;

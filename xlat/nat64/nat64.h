@@ -21,6 +21,7 @@ enum nat64_proto { NAT64_TCP, NAT64_UDP, NAT64_ICMP, NAT64_N_PROTOS };
 #define NAT64_FIN 0x01
 #define NAT64_SYN 0x02
 #define NAT64_RST 0x04
+#define NAT64_ACK 0x10
 
 /* Session states; UDP and ICMP sessions have none (CLOSED is never stored). */
 enum nat64_state {
@@ -156,9 +157,7 @@ int nat64_add_static(struct nat64 *n, enum nat64_proto proto,
  *
  * Returns REASON_OK, REASON_NAT64_NO_BIB, _FILTERED, _TABLE_FULL, _HOST_LIMIT.
  *
- * DEPARTS: an IPv4-initiated SYN without a BIB entry, or filtered, is not
- * stored for six seconds in the hope of a simultaneous open, but dropped; the
- * peer's next SYN gets through once the IPv6 side has sent its own.
+ * An IPv4-initiated SYN that is refused here may be stored: syn.h.
  * DEPARTS: no probe is sent when an established session has been idle for
  * tcp_est_ns; it ends at once, not four minutes after the probe.
  */

@@ -227,9 +227,8 @@ END_TEST
 /* The transport checksum is the same bytes on both sides (RFC 6296). */
 START_TEST(clat_checksum_neutral)
 {
-	static const char *const pref64s[] = {"64:ff9b::/96",
-					      "2001:db8:64::/96",
-					      "2001:db8::/32"};
+	static const char *const pref64s[] = {
+		"64:ff9b::/96", "2001:db8:64::/96", "2001:db8::/32"};
 	struct prefix6 from;
 	struct in6_addr a;
 
@@ -274,6 +273,125 @@ START_TEST(plat_there_and_back)
 	ck_assert_int_eq(pull(), (long)len + 20);
 	ck_assert(csum_good6(out));
 	ck_assert_int_eq(out[42] << 8 | out[43], 4001);
+	stop();
+}
+END_TEST
+
+/* A TCP segment without data. */
+static size_t tcp4(uint8_t *at, const char *src, unsigned int sport,
+		   const char *dst, unsigned int dport, unsigned int flags)
+{
+	uint16_t check;
+
+	udp4(at, src, sport, dst, dport, 12, true);
+	at[9] = 6;
+	sum_header4(at);
+	memset(at + 24, 0, 16);
+	at[32] = 0x50;
+	at[33] = (uint8_t)flags;
+	check = (uint16_t)~csum_fold(
+		csum_add(csum_pseudo4(at + 12, at + 16, 6, 20), at + 20, 20));
+	memcpy(at + 36, &check, 2);
+	return 40;
+}
+
+static size_t tcp6(uint8_t *at, const char *src, unsigned int sport,
+		   const char *dst, unsigned int dport, unsigned int flags)
+{
+	uint16_t check;
+
+	udp6(at, src, sport, dst, dport, 12);
+	at[6] = 6;
+	memset(at + 44, 0, 16);
+	at[52] = 0x50;
+	at[53] = (uint8_t)flags;
+	check = (uint16_t)~csum_fold(
+		csum_add(csum_pseudo6(at + 8, at + 24, 6, 20), at + 40, 20));
+	memcpy(at + 56, &check, 2);
+	return 60;
+}
+
+#define SYN 0x02
+#define ACK 0x10
+
+/* RFC 6146 section 3.5.2.2: a SYN that nobody answers is told, once. */
+START_TEST(plat_stored_syn_ends_in_port_unreachable)
+{
+	struct mono later = mono_add(now, 7 * NS_PER_S);
+	size_t len;
+
+	start_plat();
+	len = tcp4(p, "198.51.100.1", 80, "192.0.2.1", 4001, SYN);
+	ck_assert_int_eq(push(p, len), VERDICT_DROP);
+	ck_assert_int_eq(push(p, len), VERDICT_DROP);
+	ck_assert_uint_eq(REASON_N(NAT64_SYN_QUEUE), 2);
+	ck_assert_uint_eq(su.path.syns->n, 1);
+	path_expire_syns(&su.path, mono_add(now, 5 * NS_PER_S));
+	ck_assert_int_eq(pull(), -EAGAIN);
+	path_expire_syns(&su.path, later);
+	ck_assert_uint_eq(su.path.counters.syn_errors, 1);
+	pull();
+	ck_assert_int_eq(out[9], 1);
+	ck_assert_int_eq(out[20] << 8 | out[21], 3 << 8 | 3);
+	ck_assert_mem_eq(out + 12, p + 16, 4); /* from whom it was for */
+	ck_assert_mem_eq(out + 16, p + 12, 4);
+	ck_assert_mem_eq(out + 28, p, 40); /* the SYN itself */
+	path_expire_syns(&su.path, later);
+	ck_assert_uint_eq(su.path.counters.syn_errors, 1);
+	/* what is no SYN alone is not kept */
+	len = tcp4(p, "198.51.100.1", 80, "192.0.2.1", 4001, SYN | ACK);
+	ck_assert_int_eq(push(p, len), VERDICT_DROP);
+	ck_assert_uint_eq(REASON_N(NAT64_NO_BIB), 1);
+	stop();
+}
+END_TEST
+
+/* Both open at once: the session is established, and nobody is told. */
+START_TEST(plat_simultaneous_open)
+{
+	struct nat64_session_info v[4];
+	uint32_t cursor = 0;
+	size_t len;
+
+	start_plat();
+	len = tcp4(p, "198.51.100.1", 80, "192.0.2.1", 4001, SYN);
+	ck_assert_int_eq(push(p, len), VERDICT_DROP);
+	len = tcp6(p, "2001:db8::5", 4001, "64:ff9b::c633:6401", 80, SYN);
+	ck_assert_int_eq(push(p, len), VERDICT_FORWARD);
+	pull();
+	ck_assert_uint_eq(su.path.syns->n, 0);
+	ck_assert_uint_eq(
+		nat64_list_sessions(su.path.nat64, &cursor, 1024, now, v, 4),
+		1);
+	ck_assert_int_eq(v[0].state, NAT64_ESTABLISHED);
+	len = tcp4(p, "198.51.100.1", 80, "192.0.2.1", 4001, SYN | ACK);
+	ck_assert_int_eq(push(p, len), VERDICT_FORWARD);
+	pull();
+	path_expire_syns(&su.path, mono_add(now, 60 * NS_PER_S));
+	ck_assert_uint_eq(su.path.counters.syn_errors, 0);
+	stop();
+}
+END_TEST
+
+/* A flood fills its table and nothing else. */
+START_TEST(plat_syn_flood_is_bounded)
+{
+	char src[INET_ADDRSTRLEN];
+	size_t len;
+
+	start_plat();
+	for (unsigned int i = 0; i < 10000; i++) {
+		snprintf(src, sizeof(src), "198.51.%u.%u", i >> 8 & 255,
+			 i & 255);
+		len = tcp4(p, src, 1024 + i % 5, "192.0.2.1", 2000 + i % 999,
+			   SYN);
+		ck_assert_int_eq(push(p, len), VERDICT_DROP);
+	}
+	ck_assert_uint_gt(REASON_N(NAT64_SYN_FULL), 8000);
+	ck_assert_uint_le(su.path.syns->n, NAT64_SYN_SETS * NAT64_SYN_WAYS);
+	ck_assert_uint_ge(su.path.syns->n, 1000);
+	len = tcp6(p, "2001:db8::5", 4001, "64:ff9b::c633:6401", 80, SYN);
+	ck_assert_int_eq(push(p, len), VERDICT_FORWARD);
 	stop();
 }
 END_TEST
@@ -553,6 +671,9 @@ int main(void)
 	tcase_add_test(t, clat_and_back);
 	tcase_add_test(t, clat_checksum_neutral);
 	tcase_add_test(t, plat_there_and_back);
+	tcase_add_test(t, plat_stored_syn_ends_in_port_unreachable);
+	tcase_add_test(t, plat_simultaneous_open);
+	tcase_add_test(t, plat_syn_flood_is_bounded);
 	tcase_add_test(t, plat_refusals_have_reasons);
 	tcase_add_test(t, strict_prefix_refuses_private_addresses);
 	tcase_add_test(t, hairpin_reaches_the_other_host);
