@@ -78,7 +78,7 @@ static int put_timers(const struct setup *s, FILE *f, struct err *why)
 			k->argv[1]);
 	}
 	if (n)
-		fputs("}\n", f);
+		fputs("}\nshort-timers: true\n", f);
 	return 0;
 }
 

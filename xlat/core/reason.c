@@ -78,10 +78,11 @@ struct reason_icmp reason_icmp6(enum reason r)
 		return tell(2, 0);
 	if (r == REASON_ROUTING_HEADER)
 		return tell(4, 0);
-	if (r == REASON_NAT64_NO_PORT || r == REASON_NAT64_TABLE_FULL)
+	/* RFC 6888 REQ-11 b: a soft error, so that hosts try on */
+	if (r == REASON_NAT64_NO_PORT || r == REASON_NAT64_TABLE_FULL ||
+	    r == REASON_NAT64_HOST_LIMIT || r == REASON_NAT64_HOST_PORTS)
 		return tell(1, 3);
-	if (r == REASON_NAT64_HOST_LIMIT || r == REASON_NAT64_HOST_PORTS ||
-	    prohibited(r))
+	if (prohibited(r))
 		return tell(1, 1);
 	return nothing;
 }

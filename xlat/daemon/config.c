@@ -128,6 +128,7 @@ static const struct yfield plat_fields[] = {
 	 .required = true},
 	{.key = "static", .type = YF_NODE, .offset = RAW(statics)},
 	{.key = "timers", .type = YF_NODE, .offset = RAW(timers)},
+	{.key = "short-timers", .type = YF_BOOL, .offset = RAW(short_timers)},
 	{.key = "sync", .type = YF_NODE, .offset = RAW(sync)},
 	{.key = "log", .type = YF_NODE, .offset = RAW(log)},
 	{.key = "filtering",
@@ -234,6 +235,33 @@ static const struct yfield timer_fields[] = {
 	{0},
 };
 
+/* What the RFCs forbid to be shorter. */
+static void check_timers(struct reader *r, const struct ynode *n)
+{
+	const struct nat64_timers *t = &r->c->timers;
+	const struct {
+		const char *key;
+		int64_t ns, least_ns;
+		const char *words;
+	} v[] = {
+		{"tcp-established", t->tcp_est_ns, 7440 * NS_PER_S,
+		 "RFC 5382 REQ-5: 2 h 4 min (7440s)"},
+		{"tcp-transitory", t->tcp_trans_ns, 240 * NS_PER_S,
+		 "RFC 5382 REQ-5: 4 min (240s)"},
+		{"udp", t->udp_ns, 120 * NS_PER_S,
+		 "RFC 4787 REQ-5: 2 min (120s)"},
+		{"icmp", t->icmp_ns, 60 * NS_PER_S, "RFC 5508 REQ-2: 60s"},
+	};
+
+	for (size_t i = 0; i < sizeof(v) / sizeof(*v) && !r->raw.short_timers;
+	     i++)
+		if (v[i].ns < v[i].least_ns)
+			diags_add(r->d, yaml_get(n, v[i].key)->pos,
+				  "`%s` is shorter than allowed by %s; "
+				  "`short-timers: true` lets it pass",
+				  v[i].key, v[i].words);
+}
+
 static void read_timers(struct reader *r, const struct ynode *n)
 {
 	struct nat64_timers *t = &r->c->timers;
@@ -246,6 +274,7 @@ static void read_timers(struct reader *r, const struct ynode *n)
 	t->tcp_trans_ns = (int64_t)raw.tcp_trans;
 	t->udp_ns = (int64_t)raw.udp;
 	t->icmp_ns = (int64_t)raw.icmp;
+	check_timers(r, n);
 }
 
 /* ---- the whole ------------------------------------------------------------

@@ -12,6 +12,7 @@ struct raw {
 		*limits, *log;
 	struct ynode *pref64, *pool6, *clamp_mss;
 	struct addr self4, self6;
+	bool short_timers;
 	int filtering, syns, udp_zero, hairpin, io;
 };
 

@@ -65,6 +65,11 @@ static const struct {
 	 "f:4:1: unknown key in plat: `sesions`; did you mean `sessions`?\n"},
 	{ROLE_PLAT,
 	 TUN "pool6: 64:ff9b::/96\npool4: 192.0.2.1\n"
+	     "timers: {udp: 9s, icmp: 61s}\n",
+	 "f:4:15: `udp` is shorter than allowed by RFC 4787 REQ-5: 2 min "
+	 "(120s); `short-timers: true` lets it pass\n"},
+	{ROLE_PLAT,
+	 TUN "pool6: 64:ff9b::/96\npool4: 192.0.2.1\n"
 	     "subscriber-limits: {sessions: 0, port: 5}\n",
 	 "f:4:31: `sessions: 0`: a whole number from 1 to 67108864 is "
 	 "expected\n"
@@ -174,7 +179,7 @@ START_TEST(a_plat_has_what_was_written)
 			 "pool4:\n"
 			 "  - 192.0.2.0/30\n"
 			 "  - {address: 192.0.2.9, ports: 100-200, udp: 300}\n"
-			 "timers: {udp: 30s}\n"
+			 "timers: {udp: 30s}\nshort-timers: true\n"
 			 "filtering: address-dependent\n"
 			 "control: /run/x.sock\n"
 			 "copy-traffic-class: false\n");
@@ -222,7 +227,7 @@ START_TEST(reload_knows_what_cannot_change)
 		const char *text, *what;
 	} next[] = {
 		{TUN "pool6: 64:ff9b::/96\npool4: 192.0.2.1\n"
-		     "timers: {udp: 9s}\nlowest-ipv6-mtu: 1400\n",
+		     "timers: {udp: 200s}\nlowest-ipv6-mtu: 1400\n",
 		 NULL},
 		{"tun: {name: t1}\npool6: 64:ff9b::/96\npool4: 192.0.2.1\n",
 		 "tun"},

@@ -655,7 +655,7 @@ START_TEST(reload_is_refused_or_done)
 	json_decref(o);
 	ck_assert_int_eq(ping(64, from), ICMP_ECHOREPLY);
 	write_config("plat", "pool6: \"64:ff9b::/96\"\npool4: [192.0.2.1]\n"
-			     "timers: {icmp: 5s}\n");
+			     "timers: {icmp: 65s}\n");
 	o = ask("plat", "reload");
 	ck_assert(json_is_true(json_object_get(o, "ok")));
 	json_decref(o);
