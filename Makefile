@@ -260,6 +260,13 @@ $(BUILD)/bench_core: xlat/tests/bench_core.c $(call libs,core base) | deps-hint
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.c %.a,$^)
 $(BUILD)/bench_engine: sim/tests/bench_engine.c $(call libs,$(BENCH_LIBS)) | deps-hint
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.c %.a,$^) $(call ldlibs,$(BENCH_LIBS)) -ljansson
+# The tables and the path of a NAT64 in process, beside their goals.
+.PHONY: bench-nat64
+$(BUILD)/bench_nat64: xlat/tests/bench_nat64.c $(call libs,daemon nat64 io core base) | deps-hint
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.c %.a,$^) $(call ldlibs,daemon nat64 io core base)
+bench-nat64: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/bench_nat64
+	@$(BUILD)/bench_nat64
 bench-engine: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(BUILD)/bench_core $(BUILD)/bench_engine
 	@$(BUILD)/bench_core
@@ -313,6 +320,7 @@ help:
 	@echo "fuzz       FUZZ_SECONDS=60 for each target     coverage  lines reached by the tests"
 	@echo "fuzz-afl   the same under AFL++"
 	@echo "format     clang-format the sources            bench-engine  xlatd: ns a packet; beside TAYGA (root)"
+	@echo "bench-nat64  sessions of a NAT64 in process, beside their goals"
 	@echo "install    to DESTDIR and prefix               uninstall, clean"
 	@echo "Variables: V=1 shows commands, BUILD=, CC=, CFLAGS=, DEPS=no, FUZZ_SECONDS=, BENCH_FLAGS="
 
