@@ -27,7 +27,7 @@
 #define BATCH	      64
 #define EVENT_RATE    1 /* messages a second */
 #define EVENT_BURST   10
-#define SWEEP_ENTRIES 2048
+#define SWEEP_ENTRIES 1024
 #define SWEEP_IDLE_NS NAT64_TICK_NS
 #define SWEEP_BUSY_NS NS_PER_MS
 
