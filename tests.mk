@@ -118,3 +118,6 @@ XLAT_TESTS += check_discover
 check_discover_LIBS := daemon nat64 io core base
 XLAT_TESTS += check_mss
 check_mss_LIBS := core base
+FUZZERS += fuzz_conform
+fuzz_conform_SRC := sim/fuzz/fuzz_conform.c
+fuzz_conform_LIBS := conform engine world plan spec base

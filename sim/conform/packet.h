@@ -64,6 +64,7 @@ struct value {
 };
 
 #define MAX_FIELDS 16
+#define MAX_LAYERS 64
 
 struct layer {
 	enum layer_kind kind;

@@ -14,7 +14,7 @@ struct match {
 	size_t actual_len;
 	uint8_t buf[PACKET_MAX_BYTES]; /* what it should be */
 	size_t len, n_told;
-	size_t starts[256];
+	size_t starts[MAX_LAYERS];
 	struct bind binds[MAX_BINDS]; /* as they will be */
 	char *why;
 	size_t why_len;

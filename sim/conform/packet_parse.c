@@ -589,6 +589,11 @@ struct packet *packet_parse(const struct text *t, size_t from, bool expected,
 			diags_add(d, here(&r, 0), "expected a layer");
 			break;
 		}
+		if (p->n_layers == MAX_LAYERS) {
+			diags_add(d, here(&r, 0), "at most %d layers",
+				  MAX_LAYERS);
+			break;
+		}
 		r.layer = ARENA_APPEND(a, p->layers, p->n_layers);
 		read_layer(&r);
 	} while (r.word[0] && !failed(&r));

@@ -38,10 +38,13 @@ int jool_bench_prepare(const char *tool, const char *tap, const char *channel,
 		/* what Jool leaves to the kernel would come back on the wire */
 		"sysctl net/ipv4/ip_forward 0",
 		"sysctl net/ipv6/conf/all/forwarding 0",
+		/* each packet is answered, not one a second */
+		"sysctl net/ipv4/icmp_ratelimit 0",
+		"sysctl net/ipv4/icmp_msgs_per_sec 100000",
+		"sysctl net/ipv4/icmp_msgs_burst 100000",
+		"sysctl net/ipv6/icmp/ratelimit 0",
 		"sysctl net/ipv4/conf/all/rp_filter 0",
-		"sysctl net/ipv4/conf/default/rp_filter 0",
-		"up lo",
-		"up vec0"};
+		"sysctl net/ipv4/conf/default/rp_filter 0", "up lo", "up vec0"};
 	struct jool_host *h = ARENA_NEW(a, struct jool_host);
 	int ret = jool_host_find(tool, h, e);
 

@@ -544,6 +544,17 @@ START_TEST(test_torn_files)
 }
 END_TEST
 
+START_TEST(test_many_layers)
+{
+	char text[4096] = U4;
+
+	for (int i = 0; i < 70; i++)
+		strcat(text, " / udp");
+	ck_assert_ptr_null(parse(text, false));
+	ck_assert_str_eq(diags.v[0].text, "at most 64 layers");
+}
+END_TEST
+
 /* The cases that are shipped. */
 START_TEST(test_shipped)
 {
@@ -599,6 +610,7 @@ int main(void)
 	tcase_add_loop_test(t, test_bad_files, 0,
 			    sizeof(bad_files) / sizeof(*bad_files));
 	tcase_add_loop_test(t, test_torn_files, 0, 2);
+	tcase_add_test(t, test_many_layers);
 	tcase_add_test(t, test_shipped);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
