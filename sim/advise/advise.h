@@ -51,6 +51,7 @@ struct advise_axis {
 struct advise_rate {
 	const char *measure;
 	double bps;
+	const char *diagnosis, *cure; /* in words; or NULL */
 };
 
 struct advise_cell {
@@ -59,7 +60,6 @@ struct advise_cell {
 	const char *plats, *clats; /* engines: "jool", "jool+xlatd" */
 	struct advise_rate *rates;
 	size_t n_rates;
-	const char *diagnosis, *cure; /* in words; or NULL */
 };
 
 struct advise_input {
@@ -77,6 +77,7 @@ struct comparison {
 	size_t value; /* of the bad one */
 	const char *measure;
 	double good_bps, bad_bps;
+	const char *good_diagnosis, *bad_diagnosis, *cure; /* or NULL */
 };
 
 struct advice_case {

@@ -33,12 +33,20 @@ struct standing {
 	size_t n;
 };
 
-static double rate_of(const struct advise_cell *c, const char *measure)
+static const struct advise_rate *find_rate(const struct advise_cell *c,
+					   const char *measure)
 {
 	for (size_t i = 0; i < c->n_rates; i++)
 		if (!strcmp(c->rates[i].measure, measure))
-			return c->rates[i].bps;
-	return NAN;
+			return &c->rates[i];
+	return NULL;
+}
+
+static double rate_of(const struct advise_cell *c, const char *measure)
+{
+	const struct advise_rate *r = find_rate(c, measure);
+
+	return r ? r->bps : (double)NAN;
 }
 
 static bool passes(const struct deriving *d, const struct filter *f,
@@ -131,6 +139,37 @@ static bool is_measured(const struct comparison *c)
 	return c->good != NULL;
 }
 
+/*
+ * The rates of two cells, where @good is that of the value to be advised, and
+ * either the other one is further behind than any so far, or with @ahead
+ * further ahead.
+ */
+static void compare_rates(const struct deriving *d, size_t axis,
+			  const struct advise_cell *good,
+			  const struct advise_cell *bad, bool ahead,
+			  double *extreme, struct comparison *worst)
+{
+	for (size_t i = 0; i < good->n_rates; i++) {
+		const struct advise_rate *g = &good->rates[i],
+					 *b = find_rate(bad, g->measure);
+
+		if (!b || isnan(context_best(d, axis, good, g->measure)) ||
+		    (ahead ? b->bps <= g->bps * *extreme
+			   : b->bps >= g->bps * *extreme))
+			continue;
+		*extreme = b->bps / fmax(g->bps, 1);
+		*worst = (struct comparison){.good = good,
+					     .bad = bad,
+					     .value = bad->value[axis],
+					     .measure = g->measure,
+					     .good_bps = g->bps,
+					     .bad_bps = b->bps,
+					     .good_diagnosis = g->diagnosis,
+					     .bad_diagnosis = b->diagnosis,
+					     .cure = b->cure};
+	}
+}
+
 /* Where @value fell furthest behind @best, or with @ahead was best ahead. */
 static struct comparison compare(const struct deriving *d, size_t axis,
 				 const struct filter *f, size_t best,
@@ -140,31 +179,13 @@ static struct comparison compare(const struct deriving *d, size_t axis,
 	double extreme = ahead ? 1 / ADVISE_NOISE : ADVISE_NOISE;
 
 	for (size_t i = 0; i < d->n; i++)
-		for (size_t k = 0; k < d->n; k++) {
-			const struct advise_cell *g = d->cells[i],
-						 *b = d->cells[k];
-
-			if (g->value[axis] != best || b->value[axis] != value ||
-			    !passes(d, f, g) || !alike_but(d, g, b, axis))
-				continue;
-			for (size_t j = 0; j < g->n_rates; j++) {
-				const char *m = g->rates[j].measure;
-				double x = g->rates[j].bps, y = rate_of(b, m);
-
-				if (isnan(context_best(d, axis, g, m)) ||
-				    isnan(y) ||
-				    (ahead ? y <= x * extreme
-					   : y >= x * extreme))
-					continue;
-				extreme = y / fmax(x, 1);
-				worst = (struct comparison){.good = g,
-							    .bad = b,
-							    .value = value,
-							    .measure = m,
-							    .good_bps = x,
-							    .bad_bps = y};
-			}
-		}
+		for (size_t k = 0; k < d->n; k++)
+			if (d->cells[i]->value[axis] == best &&
+			    d->cells[k]->value[axis] == value &&
+			    passes(d, f, d->cells[i]) &&
+			    alike_but(d, d->cells[i], d->cells[k], axis))
+				compare_rates(d, axis, d->cells[i], d->cells[k],
+					      ahead, &extreme, &worst);
 	return worst;
 }
 

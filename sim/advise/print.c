@@ -117,17 +117,24 @@ static void print_settings(const struct printing *p,
 					: "");
 }
 
-static void print_reason(const struct printing *p, const struct advise_axis *x,
-			 const struct comparison *c)
+static const char *told(const char *diagnosis, struct arena *a)
 {
-	fprintf(p->out, "      because %s was %s with `%s`, %s with `%s`",
-		c->measure, rate_text(c->good_bps, p->a),
-		x->v[c->good->value[x - p->in->axes]].name,
-		rate_text(c->bad_bps, p->a), x->v[c->value].name);
-	if (c->bad->diagnosis)
-		fprintf(p->out, " (%s)", c->bad->diagnosis);
-	fprintf(p->out, "\n        cells %s, %s\n", c->good->name,
-		c->bad->name);
+	return diagnosis ? arena_printf(a, " (%s)", diagnosis) : "";
+}
+
+static void print_comparison(const struct printing *p,
+			     const struct advise_axis *x, const char *word,
+			     const struct comparison *c)
+{
+	const char *good = x->v[c->good->value[x - p->in->axes]].name;
+
+	fprintf(p->out,
+		"      %s %s was %s with `%s`%s, %s with `%s`%s\n"
+		"        cells %s, %s\n",
+		word, c->measure, rate_text(c->good_bps, p->a), good,
+		told(c->good_diagnosis, p->a), rate_text(c->bad_bps, p->a),
+		x->v[c->value].name, told(c->bad_diagnosis, p->a),
+		c->good->name, c->bad->name);
 }
 
 static void print_case(const struct printing *p, const struct advise_axis *x,
@@ -149,15 +156,9 @@ static void print_case(const struct printing *p, const struct advise_axis *x,
 	fputc('\n', p->out);
 	print_settings(p, x, c->best);
 	for (size_t i = 0; i < c->n_against; i++)
-		print_reason(p, x, &c->against[i]);
+		print_comparison(p, x, "because", &c->against[i]);
 	if (c->cost.good)
-		fprintf(p->out,
-			"      at a price: %s was %s, %s with `%s`\n"
-			"        cells %s, %s\n",
-			c->cost.measure, rate_text(c->cost.good_bps, p->a),
-			rate_text(c->cost.bad_bps, p->a),
-			x->v[c->cost.value].name, c->cost.good->name,
-			c->cost.bad->name);
+		print_comparison(p, x, "at a price:", &c->cost);
 }
 
 static void print_advice(const struct printing *p, const struct advice *v)
@@ -245,8 +246,8 @@ static json_t *comparison_json(const struct advise_axis *x,
 			 "against", x->v[c->value].name, "measure", c->measure,
 			 "rate_bps", c->good_bps, "against_rate_bps",
 			 c->bad_bps, "cell", c->good->name, "against_cell",
-			 c->bad->name, "diagnosis", c->bad->diagnosis, "cure",
-			 c->bad->cure);
+			 c->bad->name, "diagnosis", c->bad_diagnosis, "cure",
+			 c->cure);
 }
 
 static json_t *case_json(const struct printing *p, const struct advise_axis *x,

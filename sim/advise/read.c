@@ -86,25 +86,31 @@ static const json_t *metric(const json_t *measurement, const char *name)
 		"value");
 }
 
+static const char *text_of(const struct reading *r, const json_t *m,
+			   const char *name)
+{
+	const char *s = json_string_value(metric(m, name));
+
+	return s && *s ? keep(r, s) : NULL;
+}
+
+/* A transfer, be it explained or not. */
 static void read_measurement(const struct reading *r, const json_t *m,
 			     struct advise_cell *c)
 {
 	const char *kind = word_of(m, "kind");
-	const json_t *rate = metric(m, "rate"), *verdict = metric(m, "verdict"),
-		     *cure = metric(m, "cure");
+	const json_t *rate = metric(m, "rate");
 
-	if (json_is_true(json_object_get(m, "invalid")))
+	if (json_is_true(json_object_get(m, "invalid")) ||
+	    !json_is_number(rate) ||
+	    (strcmp(kind, "iperf3") && strcmp(kind, "throughput") &&
+	     strcmp(kind, "diagnosis")))
 		return;
-	if (json_is_number(rate) &&
-	    (!strcmp(kind, "iperf3") || !strcmp(kind, "throughput")))
-		*ARENA_APPEND(r->a, c->rates, c->n_rates) =
-			(struct advise_rate){
-				.measure = keep(r, word_of(m, "name")),
-				.bps = json_number_value(rate)};
-	if (json_is_string(verdict) && !c->diagnosis)
-		c->diagnosis = keep(r, json_string_value(verdict));
-	if (json_is_string(cure) && !c->cure)
-		c->cure = keep(r, json_string_value(cure));
+	*ARENA_APPEND(r->a, c->rates, c->n_rates) =
+		(struct advise_rate){.measure = keep(r, word_of(m, "name")),
+				     .bps = json_number_value(rate),
+				     .diagnosis = text_of(r, m, "verdict"),
+				     .cure = text_of(r, m, "cure")};
 }
 
 static void read_result(const struct reading *r, const json_t *result,
@@ -167,7 +173,7 @@ static int read_row(const struct reading *r, const json_t *row)
 {
 	const char *link = word_of(row, "report"), *slash = strrchr(link, '/'),
 		   *verdict = word_of(row, "verdict");
-	struct advise_cell c = {.diagnosis = NULL};
+	struct advise_cell c = {.name = NULL};
 	json_t *result;
 
 	if (!slash || (strcmp(verdict, "pass") && strcmp(verdict, "fail")))

@@ -59,7 +59,7 @@ static struct advise_cell *cell(size_t attach, size_t gro, size_t rtt,
 		.plats = "jool",
 		.clats = "xlatd"};
 	*ARENA_APPEND(arena, c->rates, c->n_rates) =
-		(struct advise_rate){"down", mbit * 1e6};
+		(struct advise_rate){.measure = "down", .bps = mbit * 1e6};
 	return c;
 }
 
@@ -83,7 +83,9 @@ START_TEST(test_clear)
 	cell(0, 0, 0, 140);
 	cell(0, 1, 0, 0.5);
 	cell(0, 0, 1, 130);
-	cell(0, 1, 1, 60)->diagnosis = "slow";
+	cell(0, 1, 1, 60)->rates[0].diagnosis = "slow";
+	cells[1].rates[0].diagnosis = "black hole";
+	cells[1].rates[0].cure = "gro off";
 	v = derive(GRO);
 	ck_assert_int_eq(v->kind, ADVICE_CLEAR);
 	ck_assert_uint_eq(v->n_cases, 1);
@@ -98,6 +100,9 @@ START_TEST(test_clear)
 	ck_assert_str_eq(c->bad->name, "vnet.on.near");
 	ck_assert_double_eq(c->good_bps, 140e6);
 	ck_assert_double_eq(c->bad_bps, 0.5e6);
+	ck_assert_ptr_null(c->good_diagnosis);
+	ck_assert_str_eq(c->bad_diagnosis, "black hole");
+	ck_assert_str_eq(c->cure, "gro off");
 	ck_assert_ptr_null(v->cases[0].cost.good);
 }
 END_TEST
@@ -162,9 +167,9 @@ START_TEST(test_trade)
 	const struct advice *v;
 
 	*ARENA_APPEND(arena, off->rates, off->n_rates) =
-		(struct advise_rate){"up", 50e6};
+		(struct advise_rate){.measure = "up", .bps = 50e6};
 	*ARENA_APPEND(arena, on->rates, on->n_rates) =
-		(struct advise_rate){"up", 100e6};
+		(struct advise_rate){.measure = "up", .bps = 100e6};
 	v = derive(GRO);
 	ck_assert_int_eq(v->kind, ADVICE_TRADE);
 	ck_assert_uint_eq(v->cases[0].best, 0);
