@@ -450,7 +450,7 @@ static int run_matrix(struct run *r, char **paths, int n)
 	if (!m)
 		status = cmd_bad_file(paths[0], &d);
 	diags_fini(&d);
-	if (status)
+	if (!m)
 		return status;
 	chosen = arena_alloc(r->arena, m->n_cells + 1);
 	if (matrix_select(m, r->only, r->n_only, r->full, chosen, &e))

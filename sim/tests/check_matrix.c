@@ -92,6 +92,8 @@ START_TEST(overlays)
 		{"{b: 1}", "{a+: [3]}", "{b:1 a:[3]}"},
 		{"{a: 1}", "{a+: [3]}", "{a:[3]}"},
 		{"{a: {l: [1]}}", "{a: {l+: [2], m: 3}}", "{a:{l:[1 2] m:3}}"},
+		{"{a: []}", "{a+: []}", "{a:[]}"},
+		{"{}", "{}", "{}"},
 		{"{a: 1}", "{}", "{a:1}"},
 		{"{}", "{a: 1}", "{a:1}"},
 		/* only a list is appended, and only to something */
@@ -390,11 +392,13 @@ END_TEST
 START_TEST(paths)
 {
 	const struct matrix *m;
+	char *here = getcwd(NULL, 0);
 
 	put_matrix(arena_printf(a,
 				"matrix: {scenarios: [small-run.yaml, "
 				"%s/sim/tests/data/small-fail.yaml]}\n",
-				getcwd(NULL, 0)));
+				here));
+	free(here);
 	m = matrix_load(path_of("m.yaml"), a, &d);
 	ck_assert_ptr_nonnull(m);
 	ck_assert_uint_eq(m->n_cells, 2);

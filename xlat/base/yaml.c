@@ -378,10 +378,10 @@ static struct ynode *append(const struct ynode *list, const struct ynode *more,
 
 	*out = *list;
 	out->items = arena_alloc(a, (list->n + more->n) * sizeof(*out->items));
-	memcpy(out->items, list->items, list->n * sizeof(*out->items));
-	memcpy(out->items + list->n, more->items,
-	       more->n * sizeof(*out->items));
-	out->n += more->n;
+	for (size_t i = 0; i < list->n; i++)
+		out->items[i] = list->items[i];
+	for (size_t i = 0; i < more->n; i++)
+		out->items[out->n++] = more->items[i];
 	return out;
 }
 
@@ -420,7 +420,8 @@ const struct ynode *yaml_overlay(const struct ynode *base,
 	*out = *base;
 	out->pairs =
 		arena_alloc(a, (base->n + over->n + 1) * sizeof(*out->pairs));
-	memcpy(out->pairs, base->pairs, base->n * sizeof(*out->pairs));
+	for (size_t i = 0; i < base->n; i++)
+		out->pairs[i] = base->pairs[i];
 	for (size_t i = 0; i < over->n; i++)
 		lay_over(out, &over->pairs[i], a);
 	return out;
