@@ -121,3 +121,5 @@ check_mss_LIBS := core base
 FUZZERS += fuzz_conform
 fuzz_conform_SRC := sim/fuzz/fuzz_conform.c
 fuzz_conform_LIBS := conform engine world plan spec base
+XLAT_TESTS += check_ctl
+check_ctl_LIBS := daemon nat64 io core base

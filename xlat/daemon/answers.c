@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the control socket answers, as JSON. Documented in xlatd(8). */
-#include "server.h"
+#include "answers.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -293,7 +293,7 @@ static json_t *rotate(struct server *s)
 	return journal_json(s->journal);
 }
 
-static json_t *refusal(const char *text)
+json_t *answer_refusal(const char *text)
 {
 	return json_pack("{s:s}", "error", text);
 }
@@ -303,7 +303,7 @@ static json_t *reload(struct server *s)
 	char text[4096];
 
 	if (server_reload(s, text, sizeof(text)))
-		return refusal(text);
+		return answer_refusal(text);
 	return json_pack("{s:b}", "ok", 1);
 }
 
@@ -333,10 +333,11 @@ static json_t *advance(struct server *s, const char *text)
 	double ns;
 
 	if (!s->config->test_clock)
-		return refusal("only with `test-clock: true`");
+		return answer_refusal("only with `test-clock: true`");
 	if (units_parse(text, UNIT_TIME, &ns) || ns > MAX_ADVANCE_NS)
-		return refusal("advance: expected a time such as 5s, up to "
-			       "1000h");
+		return answer_refusal(
+			"advance: expected a time such as 5s, up to "
+			"1000h");
 	server_advance(s, (int64_t)ns);
 	return json_pack("{s:b}", "ok", 1);
 }
@@ -349,25 +350,29 @@ static json_t *answer(struct server *s, const char *request)
 		return stats(s);
 	if (!strcmp(request, "sync"))
 		return s->sync ? sync_json(s->sync)
-			       : refusal("no `sync` is configured");
+			       : answer_refusal("no `sync` is configured");
 	if (!strcmp(request, "log") || !strcmp(request, "rotate"))
-		return !s->journal ? refusal("no `log` is configured")
+		return !s->journal ? answer_refusal("no `log` is configured")
 		       : !strcmp(request, "log") ? journal_json(s->journal)
 						 : rotate(s);
 	if (!strcmp(request, "reload"))
 		return reload(s);
+	if (!strcmp(request, "eam") || !strncmp(request, "eam ", 4))
+		return answer_eam(s, request);
 	if (!strncmp(request, "advance ", 8))
 		return advance(s, request + 8);
 	if (takes_cursor(request, "bib", &cursor))
-		return s->setup.path.nat64 ? list_bibs(s, cursor)
-					   : refusal("only a plat has a BIB");
+		return s->setup.path.nat64
+			       ? list_bibs(s, cursor)
+			       : answer_refusal("only a plat has a BIB");
 	if (takes_cursor(request, "sessions", &cursor))
 		return s->setup.path.nat64
 			       ? list_sessions(s, cursor)
-			       : refusal("only a plat has sessions");
-	return refusal(
+			       : answer_refusal("only a plat has sessions");
+	return answer_refusal(
 		"unknown request; expected stats, bib [CURSOR], "
-		"sessions [CURSOR], sync, log, rotate, advance TIME or reload");
+		"sessions [CURSOR], eam [CURSOR], eam add PREFIX4 PREFIX6, "
+		"eam del PREFIX4, sync, log, rotate, advance TIME or reload");
 }
 
 char *answer_request(struct server *s, const char *request)

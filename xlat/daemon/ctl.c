@@ -136,7 +136,8 @@ int ctl_run(const char *path, const char *request)
 	json_t *answer;
 	int status;
 
-	if (!strcmp(request, "bib") || !strcmp(request, "sessions"))
+	if (!strcmp(request, "bib") || !strcmp(request, "sessions") ||
+	    !strcmp(request, "eam"))
 		return list(path, request);
 	answer = ask(path, request);
 	if (!answer)

@@ -82,6 +82,23 @@ static int run_role(enum role role, int argc, char **argv)
 	return server_run(config, role, ready_fd);
 }
 
+/* SOCKET WORD...: the words are one request. */
+static int run_ctl(int argc, char **argv)
+{
+	char request[256];
+	size_t len = 0;
+
+	for (int i = 1; i < argc; i++) {
+		int n = snprintf(request + len, sizeof(request) - len, "%s%s",
+				 i > 1 ? " " : "", argv[i]);
+
+		if (n < 0 || (size_t)n >= sizeof(request) - len)
+			return bad_usage("the request is too long", "");
+		len += (size_t)n;
+	}
+	return ctl_run(argv[0], request);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 2)
@@ -90,7 +107,7 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], role_name(r)))
 			return run_role(r, argc - 2, argv + 2);
 	if (!strcmp(argv[1], "ctl"))
-		return argc == 4 ? ctl_run(argv[2], argv[3])
+		return argc >= 4 ? run_ctl(argc - 2, argv + 2)
 				 : bad_usage("ctl wants SOCKET and a request",
 					     "");
 	if (!strcmp(argv[1], "who"))

@@ -188,6 +188,8 @@ int server_reload(struct server *s, char *text, size_t len)
 	arena_free(s->arena);
 	s->arena = a;
 	s->config = c;
+	free(s->eams);
+	s->eams = NULL;
 	log_info("configuration reloaded");
 	return 0;
 refused:
@@ -277,6 +279,7 @@ static void stop(struct server *s)
 	io_close(s->io);
 	setup_fini(&s->setup);
 	free(s->buf);
+	free(s->eams);
 	arena_free(s->arena);
 }
 

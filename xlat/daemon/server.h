@@ -16,7 +16,8 @@ struct journal;
 struct server {
 	const char *config_path;
 	struct config *config;
-	struct arena *arena; /* of config */
+	struct arena *arena;	/* of config */
+	struct eam_entry *eams; /* config->eams, once ctl has changed it */
 	struct setup setup;
 	struct io *io;
 	struct loop *loop;

@@ -60,6 +60,7 @@ static void stop(struct server *s)
 	if (!path_balanced(&s->setup.path.counters))
 		abort();
 	setup_fini(&s->setup);
+	free(s->eams);
 	io_close(s->io);
 	arena_free(s->arena);
 }

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* Private to answers*.c: pieces of what the control socket answers. */
+#ifndef DAEMON_ANSWERS_H
+#define DAEMON_ANSWERS_H
+
+#include <jansson.h>
+
+#include "server.h"
+
+/* answer_refusal - {"error": TEXT}. */
+json_t *answer_refusal(const char *text);
+/* answer_eam - "eam", "eam CURSOR", "eam add A B", "eam del A". */
+json_t *answer_eam(struct server *s, const char *request);
+
+#endif
