@@ -120,10 +120,12 @@ END_TEST
 
 START_TEST(any_bytes)
 {
+	uint8_t behind[sizeof(data)];
 	struct rng r;
 
+	memset(behind, 0xee, sizeof(behind));
 	rng_init(&r, 9293);
-	for (unsigned int i = 0; i < 200000; i++) {
+	for (unsigned int i = 0; i < 50000; i++) {
 		make(i & 1 ? 4 : 6, "\1\2\4\5\xb4\3\3\7\2\4\5\xb4", 12);
 		for (unsigned int k = 0; k < 3; k++)
 			data[rng_below(&r, pkt.len)] = (uint8_t)rng_next(&r);
@@ -131,8 +133,8 @@ START_TEST(any_bytes)
 		/* what lies behind the packet is somebody else's */
 		memset(data + pkt.len, 0xee, sizeof(data) - pkt.len);
 		mss_clamp(&pkt, 536);
-		for (size_t k = pkt.len; k < sizeof(data); k++)
-			ck_assert_uint_eq(data[k], 0xee);
+		ck_assert_mem_eq(data + pkt.len, behind,
+				 sizeof(data) - pkt.len);
 	}
 }
 END_TEST
