@@ -665,8 +665,13 @@ END_TEST
 
 START_TEST(nonsense_requests_are_refused)
 {
-	static const char *const requests[] = {"", "bib x", "bib 99999999999",
-					       "stats please", "sessions -1"};
+	static const char *const requests[] = {"",
+					       "bib x",
+					       "bib 99999999999",
+					       "stats please",
+					       "sessions -1",
+					       "advance 5s",
+					       "advance x"};
 
 	for (size_t i = 0; i < sizeof(requests) / sizeof(*requests); i++) {
 		json_t *o = ask("plat", requests[i]);
