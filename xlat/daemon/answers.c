@@ -100,6 +100,7 @@ static json_t *nat64_json(const struct nat64 *n)
 	put(o, "filtered", st.filtered);
 	put(o, "limited_sessions", st.limited_sessions);
 	put(o, "limited_ports", st.limited_ports);
+	put(o, "not_moved", st.not_moved);
 	put(o, "subscribers", st.subscribers);
 	put(o, "memory_bytes", st.memory_bytes);
 	return o;

@@ -475,20 +475,28 @@ static bool same_pool4(const struct config *a, const struct config *b)
 	return true;
 }
 
+bool config_has_static(const struct config *c, const struct config_static *x)
+{
+	for (size_t i = 0; i < c->n_statics; i++) {
+		const struct config_static *y = &c->statics[i];
+
+		if (x->proto == y->proto && x->src6_port == y->src6_port &&
+		    x->src4_port == y->src4_port &&
+		    x->src4.s_addr == y->src4.s_addr &&
+		    !memcmp(&x->src6, &y->src6, sizeof(x->src6)))
+			return true;
+	}
+	return false;
+}
+
+/* None is there twice in one that could be set up. */
 static bool same_statics(const struct config *a, const struct config *b)
 {
 	if (a->n_statics != b->n_statics)
 		return false;
-	for (size_t i = 0; i < a->n_statics; i++) {
-		const struct config_static *x = &a->statics[i];
-		const struct config_static *y = &b->statics[i];
-
-		if (x->proto != y->proto || x->src6_port != y->src6_port ||
-		    x->src4_port != y->src4_port ||
-		    x->src4.s_addr != y->src4.s_addr ||
-		    memcmp(&x->src6, &y->src6, sizeof(x->src6)))
+	for (size_t i = 0; i < a->n_statics; i++)
+		if (!config_has_static(b, &a->statics[i]))
 			return false;
-	}
 	return true;
 }
 
@@ -503,6 +511,15 @@ static bool same_sync(const struct config *a, const struct config *b)
 static bool has_limits(const struct config *c)
 {
 	return c->limit_sessions || c->limit_ports;
+}
+
+bool config_same_tables(const struct config *now, const struct config *next)
+{
+	return same_pool4(now, next) && same_statics(now, next) &&
+	       now->sessions == next->sessions &&
+	       now->addr_dependent == next->addr_dependent &&
+	       now->subscriber_len == next->subscriber_len &&
+	       has_limits(now) == has_limits(next);
 }
 
 bool config_same_shape(const struct config *now, const struct config *next,
@@ -521,17 +538,10 @@ bool config_same_shape(const struct config *now, const struct config *next,
 			   memcmp(&now->pref64.addr, &next->pref64.addr,
 				  sizeof(now->pref64.addr)))
 			? "pool6"
-		: !same_pool4(now, next)		      ? "pool4"
-		: !config_same_discovery(now, next)	      ? "pref64"
-		: !same_statics(now, next)		      ? "static"
-		: !same_sync(now, next)			      ? "sync"
-		: !same_text(now->log_file, next->log_file)   ? "log"
-		: now->sessions != next->sessions	      ? "sessions"
-		: now->addr_dependent != next->addr_dependent ? "filtering"
-		: now->store_syns != next->store_syns	      ? "incoming-syn"
-		: now->subscriber_len != next->subscriber_len
-			? "subscriber-length"
-		: has_limits(now) != has_limits(next) ? "subscriber-limits"
-						      : NULL;
+		: !config_same_discovery(now, next)	    ? "pref64"
+		: !same_sync(now, next)			    ? "sync"
+		: !same_text(now->log_file, next->log_file) ? "log"
+		: now->store_syns != next->store_syns	    ? "incoming-syn"
+							    : NULL;
 	return !*what;
 }

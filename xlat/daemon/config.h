@@ -113,10 +113,16 @@ bool config_same_discovery(const struct config *a, const struct config *b);
 
 /*
  * config_same_shape - can @next replace @now while sessions live? Not when
- * the device, pools, table sizes, filtering, seed or control socket differ:
- * returns false and the first such key in @what.
+ * the device, pool6, seed, sync, log file or control socket differ: returns
+ * false and the first such key in @what.
  */
 bool config_same_shape(const struct config *now, const struct config *next,
 		       const char **what);
+
+/* config_has_static - does @c list this entry? */
+bool config_has_static(const struct config *c, const struct config_static *x);
+
+/* config_same_tables - plat: no, where sessions have to move to a new table. */
+bool config_same_tables(const struct config *now, const struct config *next);
 
 #endif

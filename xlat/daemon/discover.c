@@ -57,7 +57,7 @@ static void use(struct discover *d, const struct prefix6 *p)
 			prefix6_format(p, text));
 		p = NULL;
 	}
-	if (setup_apply(&s->setup, s->config, server_now(s), &e)) {
+	if (setup_apply(&s->setup, NULL, s->config, server_now(s), &e)) {
 		log_err("prefix not used: %s", e.text);
 		/* never translate by one that is no longer valid */
 		s->setup.path.map.has_pref64 = false;

@@ -179,7 +179,7 @@ int server_reload(struct server *s, char *text, size_t len)
 	}
 	if (s->discover)
 		discover_apply(s->discover, c);
-	if (setup_apply(&s->setup, c, server_now(s), &e)) {
+	if (setup_apply(&s->setup, s->config, c, server_now(s), &e)) {
 		snprintf(text, len, "%s", e.text);
 		goto refused;
 	}

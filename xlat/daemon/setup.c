@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 
+#include "../base/log.h"
 #include "../base/rng.h"
 #include "../io/io.h"
 
@@ -43,8 +44,100 @@ static int build_eam(const struct config *c, struct eam_table *t, void **mem,
 	return 0;
 }
 
-int setup_apply(struct setup *s, const struct config *c, struct mono now,
-		struct err *e)
+/* ---- tables of a PLAT -----------------------------------------------------
+ */
+
+static int add_statics(struct nat64 *n, const struct config *c, struct err *e)
+{
+	for (size_t i = 0; i < c->n_statics; i++) {
+		const struct config_static *s = &c->statics[i];
+		int ret = nat64_add_static(n, s->proto, &s->src6,
+					   htons(s->src6_port), s->src4,
+					   htons(s->src4_port));
+
+		if (ret)
+			return err_set(
+				e, -ret, "%s:%u:%u: static entry: %s",
+				s->pos.file, s->pos.line, s->pos.column,
+				ret == -ENOENT
+					? "address or port is not in pool4"
+				: ret == -EEXIST ? "either side is taken"
+						 : strerror(-ret));
+	}
+	return 0;
+}
+
+/* Fresh tables with their static entries, in s->tables and s->path.nat64. On
+ * failure s->tables is whatever there is to free. */
+static int make_tables(struct setup *s, const struct config *c, struct mono now,
+		       struct err *e)
+{
+	struct nat64_cfg n;
+	int ret;
+
+	nat64_cfg_init(&n);
+	n.pool4 = c->pool4;
+	n.n_pool4 = (uint32_t)c->n_pool4;
+	n.max_sessions = n.max_bibs = (uint32_t)c->sessions;
+	n.addr_dependent = c->addr_dependent;
+	n.subscriber_len = (uint8_t)c->subscriber_len;
+	n.limit_sessions = (uint32_t)c->limit_sessions;
+	n.limit_ports = (uint32_t)c->limit_ports;
+	n.timers = c->timers;
+	n.seed[0] = s->seed[0];
+	n.seed[1] = s->seed[1];
+	s->tables_bytes = nat64_memory(&n);
+	s->tables = mmap(NULL, s->tables_bytes, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (s->tables == MAP_FAILED) {
+		ret = errno;
+		s->tables = NULL;
+		return err_set(e, ret, "%zu bytes for %lld sessions: %s",
+			       s->tables_bytes, (long long)c->sessions,
+			       strerror(ret));
+	}
+	/* random access over many pages; a refusal only costs speed */
+	madvise(s->tables, s->tables_bytes, MADV_HUGEPAGE);
+	s->path.nat64 = nat64_init(s->tables, &n, now);
+	if (!s->path.nat64)
+		return err_set(e, EINVAL, "pool4 cannot be used");
+	return add_statics(s->path.nat64, c, e);
+}
+
+/* Sessions move to tables as @c wants them; @was: the configuration so far. */
+static int change_tables(struct setup *s, const struct config *was,
+			 const struct config *c, struct mono now, struct err *e)
+{
+	struct setup next = {.seed = {s->seed[0], s->seed[1]}};
+	uint64_t dropped;
+	int ret = make_tables(&next, c, now, e);
+
+	if (ret) {
+		if (next.tables)
+			munmap(next.tables, next.tables_bytes);
+		return ret;
+	}
+	for (size_t i = 0; i < was->n_statics; i++) {
+		const struct config_static *x = &was->statics[i];
+
+		if (!config_has_static(c, x))
+			nat64_del_static(s->path.nat64, x->proto, &x->src6,
+					 htons(x->src6_port), x->src4,
+					 htons(x->src4_port));
+	}
+	dropped = nat64_migrate(next.path.nat64, s->path.nat64, now);
+	munmap(s->tables, s->tables_bytes);
+	s->tables = next.tables;
+	s->tables_bytes = next.tables_bytes;
+	s->path.nat64 = next.path.nat64;
+	if (dropped)
+		log_warn("%llu sessions ended: they do not fit any more",
+			 (unsigned long long)dropped);
+	return 0;
+}
+
+int setup_apply(struct setup *s, const struct config *was,
+		const struct config *c, struct mono now, struct err *e)
 {
 	struct path *p = &s->path;
 	struct eam_table eam;
@@ -53,6 +146,12 @@ int setup_apply(struct setup *s, const struct config *c, struct mono now,
 
 	if (ret)
 		return ret;
+	if (was && p->nat64 && !config_same_tables(was, c))
+		ret = change_tables(s, was, c, now, e);
+	if (ret) {
+		free(mem);
+		return ret;
+	}
 	free(s->eam);
 	s->eam = mem;
 	p->map.eam = eam;
@@ -84,77 +183,31 @@ int setup_apply(struct setup *s, const struct config *c, struct mono now,
 	return 0;
 }
 
-static int add_statics(struct nat64 *n, const struct config *c, struct err *e)
+static int init_plat(struct setup *s, const struct config *c, struct mono now,
+		     struct err *e)
 {
-	for (size_t i = 0; i < c->n_statics; i++) {
-		const struct config_static *s = &c->statics[i];
-		int ret = nat64_add_static(n, s->proto, &s->src6,
-					   htons(s->src6_port), s->src4,
-					   htons(s->src4_port));
+	int ret = make_tables(s, c, now, e);
 
-		if (ret)
-			return err_set(
-				e, -ret, "%s:%u:%u: static entry: %s",
-				s->pos.file, s->pos.line, s->pos.column,
-				ret == -ENOENT
-					? "address or port is not in pool4"
-				: ret == -EEXIST ? "either side is taken"
-						 : strerror(-ret));
-	}
-	return 0;
-}
-
-static int init_plat(struct setup *s, const struct config *c,
-		     const uint64_t seed[2], struct mono now, struct err *e)
-{
-	struct nat64_cfg n;
-	int ret;
-
-	nat64_cfg_init(&n);
-	n.pool4 = c->pool4;
-	n.n_pool4 = (uint32_t)c->n_pool4;
-	n.max_sessions = n.max_bibs = (uint32_t)c->sessions;
-	n.addr_dependent = c->addr_dependent;
-	n.subscriber_len = (uint8_t)c->subscriber_len;
-	n.limit_sessions = (uint32_t)c->limit_sessions;
-	n.limit_ports = (uint32_t)c->limit_ports;
-	n.timers = c->timers;
-	n.seed[0] = seed[0];
-	n.seed[1] = seed[1];
-	s->tables_bytes = nat64_memory(&n);
-	s->tables = mmap(NULL, s->tables_bytes, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (s->tables == MAP_FAILED) {
-		ret = errno;
-		s->tables = NULL;
-		return err_set(e, ret, "%zu bytes for %lld sessions: %s",
-			       s->tables_bytes, (long long)c->sessions,
-			       strerror(ret));
-	}
-	/* random access over many pages; a refusal only costs speed */
-	madvise(s->tables, s->tables_bytes, MADV_HUGEPAGE);
-	s->path.nat64 = nat64_init(s->tables, &n, now);
-	if (!s->path.nat64)
-		return err_set(e, EINVAL, "pool4 cannot be used");
+	if (ret)
+		return ret;
 	s->frags = malloc(sizeof(*s->frags));
 	if (!s->frags)
 		return err_set(e, ENOMEM, "out of memory");
-	nat64_frags_init(s->frags, seed[1]);
+	nat64_frags_init(s->frags, s->seed[1]);
 	s->path.frags = s->frags;
 	if (c->store_syns) {
 		s->syns = malloc(sizeof(*s->syns));
 		if (!s->syns)
 			return err_set(e, ENOMEM, "out of memory");
-		nat64_syns_init(s->syns, seed[0]);
+		nat64_syns_init(s->syns, s->seed[0]);
 		s->path.syns = s->syns;
 	}
-	return add_statics(s->path.nat64, c, e);
+	return 0;
 }
 
 int setup_init(struct setup *s, const struct config *c, struct mono now,
 	       struct err *e)
 {
-	uint64_t seed[3];
 	int ret;
 
 	if (c->has_seed) {
@@ -162,17 +215,17 @@ int setup_init(struct setup *s, const struct config *c, struct mono now,
 
 		rng_init(&r, (uint64_t)c->seed);
 		for (int i = 0; i < 3; i++)
-			seed[i] = rng_next(&r);
-	} else if (getrandom(seed, sizeof(seed), 0) != sizeof(seed)) {
+			s->seed[i] = rng_next(&r);
+	} else if (getrandom(s->seed, sizeof(s->seed), 0) != sizeof(s->seed)) {
 		return err_set(e, errno, "getrandom: %s", strerror(errno));
 	}
 	s->fragment = malloc(IO_BUFFER_BYTES);
 	if (!s->fragment)
 		return err_set(e, ENOMEM, "out of memory");
-	path_init(&s->path, c->role, s->fragment, (uint16_t)seed[2]);
-	ret = setup_apply(s, c, now, e);
+	path_init(&s->path, c->role, s->fragment, (uint16_t)s->seed[2]);
+	ret = setup_apply(s, NULL, c, now, e);
 	if (!ret && c->role == ROLE_PLAT)
-		ret = init_plat(s, c, seed, now, e);
+		ret = init_plat(s, c, now, e);
 	if (ret)
 		setup_fini(s);
 	return ret;

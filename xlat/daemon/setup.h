@@ -12,6 +12,7 @@ struct setup {
 	struct path path;
 	void *tables; /* nat64 */
 	size_t tables_bytes;
+	uint64_t seed[3];
 	void *eam; /* entries and nodes */
 	uint8_t *fragment;
 	struct nat64_frags *frags;
@@ -28,9 +29,10 @@ int setup_init(struct setup *s, const struct config *c, struct mono now,
 /*
  * setup_apply - take over what may change while sessions live (see
  * config_same_shape). On failure nothing has changed.
+ * @was: the configuration so far; NULL: there is none
  */
-int setup_apply(struct setup *s, const struct config *c, struct mono now,
-		struct err *e);
+int setup_apply(struct setup *s, const struct config *was,
+		const struct config *c, struct mono now, struct err *e);
 void setup_fini(struct setup *s);
 
 #endif

@@ -29,7 +29,7 @@ static void apply(const struct config *c)
 		return;
 	if (setup_init(&s, c, now, &e))
 		return; /* static entries outside pool4, say */
-	if (setup_apply(&s, c, now, &e))
+	if (setup_apply(&s, c, c, now, &e))
 		abort();
 	if (s.path.nat64 && nat64_check(s.path.nat64))
 		abort();

@@ -177,6 +177,21 @@ int nat64_add_static(struct nat64 *n, enum nat64_proto proto,
 	return 0;
 }
 
+int nat64_del_static(struct nat64 *n, enum nat64_proto proto,
+		     const struct in6_addr *src6, __be16 src6_port,
+		     struct in_addr src4, __be16 src4_port)
+{
+	uint32_t i = bib_find6(n, proto, src6, src6_port);
+
+	if (i == NONE || i != bib_find4(n, proto, src4, src4_port) ||
+	    !(n->bibs[i].flags & ENTRY_STATIC))
+		return -ENOENT;
+	n->bibs[i].flags &= (uint8_t)~ENTRY_STATIC;
+	if (!n->bibs[i].n_sessions)
+		bib_del(n, i);
+	return 0;
+}
+
 bool nat64_in_pool4(const struct nat64 *n, struct in_addr a)
 {
 	return pool_find(&n->pool, a) != NONE;

@@ -97,6 +97,7 @@ struct nat64_stats {
 	uint64_t no_port, sessions_full, bibs_full, filtered;
 	uint64_t limited_sessions, limited_ports; /* refused by limits */
 	uint32_t subscribers;			  /* on record now */
+	uint64_t not_moved; /* sessions that nat64_migrate ended */
 	size_t memory_bytes;
 };
 
@@ -140,6 +141,24 @@ void nat64_set_limits(struct nat64 *n, uint32_t sessions, uint32_t ports);
 int nat64_add_static(struct nat64 *n, enum nat64_proto proto,
 		     const struct in6_addr *src6, __be16 src6_port,
 		     struct in_addr src4, __be16 src4_port);
+
+/*
+ * nat64_del_static - the entry with these ends is static no more: it goes at
+ * once, or with its last session. Returns 0 or -ENOENT. Context: pure.
+ */
+int nat64_del_static(struct nat64 *n, enum nat64_proto proto,
+		     const struct in6_addr *src6, __be16 src6_port,
+		     struct in_addr src4, __be16 src4_port);
+
+/*
+ * nat64_migrate - move sessions, static entries, counters and watchers into
+ * @to, a fresh table of another configuration, as far as they fit there.
+ * @to has the static entries of its configuration already. @from is good for
+ * nothing afterwards but having its memory freed.
+ * Returns the number of living sessions that ended since they did not fit.
+ * Context: pure; cost: the whole table.
+ */
+uint64_t nat64_migrate(struct nat64 *to, struct nat64 *from, struct mono now);
 
 /*
  * nat64_out - a packet from the IPv6 side: find or create BIB and session,

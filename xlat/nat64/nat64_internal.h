@@ -121,6 +121,12 @@ struct nat64 {
 	unsigned int n_watchers;
 };
 
+/* free_is_out - no entry is left. */
+static inline bool free_is_out(const struct freelist *l)
+{
+	return l->head == NONE && l->fresh == l->max;
+}
+
 /* ---- watch.c --------------------------------------------------------------
  */
 
@@ -195,6 +201,16 @@ bool subscriber_may_open(const struct nat64 *n, const struct in6_addr *a,
 			 bool from6);
 bool subscriber_may_bind(const struct nat64 *n, const struct in6_addr *a);
 const char *subscriber_check(const struct nat64 *n);
+
+/* ---- standby.c ------------------------------------------------------------
+ */
+
+/*
+ * bib_import - the BIB entry of @f with just these ends: found (_UPDATED), or
+ * added (_ADDED) where both are free. Else why not.
+ */
+enum nat64_import bib_import(struct nat64 *n, const struct nat64_flow *f,
+			     uint32_t *b);
 
 /* ---- inspect.c ------------------------------------------------------------
  */

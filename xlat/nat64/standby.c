@@ -50,14 +50,8 @@ static bool is_sound(const struct nat64_session_info *s)
 	       tcp == (s->state != NAT64_STATELESS) && s->left_ns > 0;
 }
 
-static bool is_full(const struct freelist *l)
-{
-	return l->head == NONE && l->fresh == l->max;
-}
-
-/* A BIB entry for @f: found, or added when both of its ends are free. */
-static enum nat64_import find_binding(struct nat64 *n,
-				      const struct nat64_flow *f, uint32_t *b)
+enum nat64_import bib_import(struct nat64 *n, const struct nat64_flow *f,
+			     uint32_t *b)
 {
 	uint32_t b4 = bib_find4(n, f->proto, f->src4, f->src4_port), pool;
 	const struct ports *po;
@@ -74,7 +68,7 @@ static enum nat64_import find_binding(struct nat64 *n,
 	po = &n->pool.ports[pool * NAT64_N_PROTOS + f->proto];
 	if (!po->hi || port < po->lo || port > po->hi)
 		return NAT64_IMPORT_REFUSED;
-	if (is_full(&n->free_bibs) || is_full(&n->free_sessions))
+	if (free_is_out(&n->free_bibs) || free_is_out(&n->free_sessions))
 		return NAT64_IMPORT_FULL;
 	if (!pool_take(&n->pool, pool, f->proto, port))
 		return NAT64_IMPORT_CONFLICT;
@@ -95,12 +89,12 @@ enum nat64_import nat64_import(struct nat64 *n,
 		return NAT64_IMPORT_REFUSED;
 	most = longest(n, info->flow.proto);
 	deadline = now.ns + (left < most ? left : most);
-	ret = find_binding(n, &info->flow, &b);
+	ret = bib_import(n, &info->flow, &b);
 	if (ret != NAT64_IMPORT_ADDED && ret != NAT64_IMPORT_UPDATED)
 		return ret;
 	i = session_find(n, b, info->flow.dst4, info->flow.dst_port);
 	if (i == NONE) {
-		if (is_full(&n->free_sessions))
+		if (free_is_out(&n->free_sessions))
 			return NAT64_IMPORT_FULL;
 		i = session_add(n, b, &info->flow, true, info->state, deadline);
 		n->sessions[i].flags |= ENTRY_REMOTE;

@@ -647,13 +647,21 @@ START_TEST(reload_is_refused_or_done)
 	ck_assert_ptr_nonnull(strstr(
 		json_string_value(json_object_get(o, "error")), ".yaml:6:16:"));
 	json_decref(o);
+	ck_assert_int_eq(ping(64, from), ICMP_ECHOREPLY);
 	write_config("plat", "pool6: \"64:ff9b::/96\"\npool4: [192.0.2.9]\n");
+	o = ask("plat", "reload");
+	ck_assert(json_is_true(json_object_get(o, "ok")));
+	json_decref(o);
+	/* no session of the old address fits; none begins before its route */
+	o = ask("plat", "stats");
+	ck_assert_int_ge(number(o, "nat64", "not_moved"), 1);
+	json_decref(o);
+	write_config("plat", "pool6: \"64:ff9b:1::/96\"\npool4: [192.0.2.1]\n");
 	o = ask("plat", "reload");
 	ck_assert_ptr_nonnull(
 		strstr(json_string_value(json_object_get(o, "error")),
-		       "`pool4` cannot change"));
+		       "`pool6` cannot change"));
 	json_decref(o);
-	ck_assert_int_eq(ping(64, from), ICMP_ECHOREPLY);
 	write_config("plat", "pool6: \"64:ff9b::/96\"\npool4: [192.0.2.1]\n"
 			     "timers: {icmp: 65s}\n");
 	o = ask("plat", "reload");
