@@ -81,7 +81,7 @@ static bool same6(const struct prefix6 *a, const struct prefix6 *b)
 
 static json_t *applied(struct server *s, struct err *e)
 {
-	return setup_apply(&s->setup, s->config, server_now(s), e)
+	return setup_apply(&s->setup, NULL, s->config, server_now(s), e)
 		       ? NULL
 		       : json_pack("{s:b}", "ok", 1);
 }
