@@ -65,6 +65,18 @@ static enum reason map64(const struct addrmap *m, enum kind kind,
 	return REASON_OK;
 }
 
+/*
+ * A CLAT's own customers are not in the world behind the PLAT: as destination
+ * of what they send such an address would travel in a circle, as source of
+ * what they receive it is forged.
+ */
+static bool is_customer4(const struct addrmap *m, struct in_addr a)
+{
+	struct in6_addr unused;
+
+	return m->role == ADDRMAP_CLAT && eam_46(&m->eam, a, &unused);
+}
+
 static bool multicast4(struct in_addr a)
 {
 	return (ntohl(a.s_addr) & 0xf0000000) == 0xe0000000;
@@ -125,6 +137,8 @@ static enum reason map_ends46(const struct addrmap *m,
 	if (!reason)
 		reason = map46(m, k.dst, ip->dst.v4, &map->outer.dst.v6,
 			       REASON_NO_MAPPING_DESTINATION);
+	if (!reason && is_customer4(m, ip->dst.v4))
+		reason = REASON_NO_MAPPING_DESTINATION;
 	if (reason || !info->icmp_error)
 		return reason;
 	reason = map46(m, k.inner_src, in->src.v4, &map->inner.src.v6,
@@ -224,6 +238,8 @@ enum reason addrmap_64(const struct addrmap *m, const struct pkt_info *info,
 	map->outer.set_ports = false;
 	map->inner.set_ports = false;
 	reason = map_src64(m, info, far, &map->outer.src.v4, &map->foreign);
+	if (!reason && is_customer4(m, map->outer.src.v4))
+		reason = REASON_ILLEGAL_SOURCE;
 	if (!reason)
 		reason = map_dst64(m, info, near, &map->outer.dst.v4,
 				   &by_prefix);

@@ -257,6 +257,66 @@ START_TEST(clat_checksum_neutral)
 }
 END_TEST
 
+/* Addresses of one's own as somebody else's: counted, dropped, no circle. */
+START_TEST(clat_hostile)
+{
+	static const struct {
+		const char *src, *dst;
+		enum reason reason;
+	} v6[] = {
+		/* a neighbour, the home itself, or the CLAT as the world */
+		{"64:ff9b::c0a8:105", "2001:db8:c1::c0a8:102",
+		 REASON_ILLEGAL_SOURCE},
+		{"64:ff9b::c0a8:102", "2001:db8:c1::c0a8:102",
+		 REASON_ILLEGAL_SOURCE},
+		{"2001:db8:c1::c0a8:102", "2001:db8:c1::c0a8:102",
+		 REASON_NO_MAPPING_SOURCE},
+		{"2001:db8:c1::c000:8", "2001:db8:c1::c0a8:102",
+		 REASON_NO_MAPPING_SOURCE},
+		{"64:ff9b::7f00:1", "2001:db8:c1::c0a8:102",
+		 REASON_ILLEGAL_SOURCE},
+		{"64:ff9b::c633:6401", "64:ff9b::c633:6401",
+		 REASON_NO_MAPPING_DESTINATION},
+		{"64:ff9b::c633:6401", "2001:db8:c1::c000:8",
+		 REASON_NO_MAPPING_DESTINATION},
+		{"::1", "2001:db8:c1::c0a8:102", REASON_ILLEGAL_SOURCE},
+	};
+	static const struct {
+		const char *src, *dst;
+		enum reason reason;
+	} v4[] = {
+		{"192.168.1.2", "192.168.1.2", REASON_NO_MAPPING_DESTINATION},
+		{"192.168.1.2", "192.168.1.3", REASON_NO_MAPPING_DESTINATION},
+		{"192.0.0.8", "198.51.100.1", REASON_NO_MAPPING_SOURCE},
+		{"198.51.100.1", "192.168.1.2", REASON_NO_MAPPING_SOURCE},
+		{"127.0.0.1", "192.168.1.2", REASON_ILLEGAL_SOURCE},
+		{"192.168.1.2", "127.0.0.1", REASON_ILLEGAL_DESTINATION},
+	};
+	const uint64_t *n;
+
+	start_clat();
+	n = su.path.counters.reasons.n;
+	for (size_t i = 0; i < sizeof(v6) / sizeof(*v6); i++) {
+		uint64_t before = n[v6[i].reason];
+		size_t len = udp6(p, v6[i].src, 53, v6[i].dst, 53, 9);
+
+		ck_assert_int_ne(push(p, len), VERDICT_FORWARD);
+		ck_assert_msg(n[v6[i].reason] == before + 1, "%s to %s",
+			      v6[i].src, v6[i].dst);
+	}
+	for (size_t i = 0; i < sizeof(v4) / sizeof(*v4); i++) {
+		uint64_t before = n[v4[i].reason];
+		size_t len = udp4(p, v4[i].src, 53, v4[i].dst, 53, 9, true);
+
+		ck_assert_int_ne(push(p, len), VERDICT_FORWARD);
+		ck_assert_msg(n[v4[i].reason] == before + 1, "%s to %s",
+			      v4[i].src, v4[i].dst);
+	}
+	ck_assert_uint_eq(su.path.counters.forwarded, 0);
+	stop();
+}
+END_TEST
+
 START_TEST(plat_there_and_back)
 {
 	char reply_to[] = "192.0.2.1";
@@ -670,6 +730,7 @@ int main(void)
 	suite_add_tcase(s, t);
 	tcase_add_test(t, clat_and_back);
 	tcase_add_test(t, clat_checksum_neutral);
+	tcase_add_test(t, clat_hostile);
 	tcase_add_test(t, plat_there_and_back);
 	tcase_add_test(t, plat_stored_syn_ends_in_port_unreachable);
 	tcase_add_test(t, plat_simultaneous_open);
