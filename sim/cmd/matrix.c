@@ -12,8 +12,10 @@
 #include "matrix.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "../../xlat/base/file.h"
@@ -32,6 +34,7 @@ struct play {
 	struct arena *a;
 	json_t *doc;
 	const char *dir;
+	int lock; /* of dir, as long as it is played */
 };
 
 /* ---- what it would take ----------------------------------------------------
@@ -135,12 +138,25 @@ static int save(const struct play *p, struct err *e)
 			     p->doc, e);
 }
 
+/* Two that play the same one would write over each other. */
+static int lock(struct play *p, struct err *e)
+{
+	p->lock = open(p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (p->lock < 0)
+		return err_set(e, errno, "%s: %s", p->dir, strerror(errno));
+	if (flock(p->lock, LOCK_EX | LOCK_NB))
+		return err_set(e, EINVAL, "%s: it is still played", p->dir);
+	return 0;
+}
+
 static int begin(struct play *p, struct err *e)
 {
 	const char *started;
 	int ret = resdir_make(p->o->session.out, p->m->name, p->a, &p->dir,
 			      &started, e);
 
+	if (!ret)
+		ret = lock(p, e);
 	if (ret)
 		return ret;
 	p->seed = p->o->session.seed;
@@ -168,6 +184,8 @@ static int resume(struct play *p, struct err *e)
 			       latest, strerror(errno));
 	p->dir = arena_strdup(p->a, real);
 	free(real);
+	if (lock(p, e))
+		return -EINVAL;
 	p->doc = json_load_file(path, 0, &je);
 	if (!p->doc)
 		return err_set(e, EINVAL, "%s: %s", path, je.text);
@@ -260,7 +278,7 @@ static int finish(const struct play *p, struct err *e)
 int matrix_play(const struct matrix *m, const struct matrix_opts *o,
 		struct arena *a, json_t **doc, const char **dir, struct err *e)
 {
-	struct play p = {.m = m, .o = o, .a = a};
+	struct play p = {.m = m, .o = o, .a = a, .lock = -1};
 	size_t n = 0, total = 0;
 	int ret = o->resume ? resume(&p, e) : begin(&p, e);
 
@@ -280,6 +298,8 @@ int matrix_play(const struct matrix *m, const struct matrix_opts *o,
 	}
 	if (!ret)
 		ret = finish(&p, e);
+	if (p.lock >= 0)
+		close(p.lock);
 	*doc = p.doc;
 	*dir = p.dir;
 	return ret;

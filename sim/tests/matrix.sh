@@ -26,7 +26,7 @@ cells() {
 # reads FILE TEXT: wait until it has it
 reads() {
 	tries=0
-	until grep -qF "$2" "$1"; do
+	until grep -qsF "$2" "$1"; do
 		tries=$((tries + 1))
 		[ $tries -lt 600 ] || return 1
 		sleep 0.1
@@ -53,6 +53,8 @@ setsid "$xlatsim" run --full --out "$tmp/parts" "$matrix" \
 	>"$tmp/part.txt" 2>"$tmp/part.err" &
 pid=$!
 check "the third cell begins" reads "$tmp/part.err" "cell 3 of 8"
+check "nobody else goes on with it meanwhile" exits 2 "$xlatsim" run --resume --out "$tmp/parts" "$matrix"
+check "which is said" says "still played"
 kill -INT $pid
 wait $pid
 status=$?
