@@ -152,5 +152,5 @@ r=0; "$BUILD/xlatd" who 192.0.2.1 99999 udp 5 "$tmp/log" >/dev/null 2>&1 && r=1
 grep -q "none: No such file" "$tmp/none.txt" || r=1
 ok $r "a bad question and a missing file are refused"
 
-echo "journal: $passed passed, $failed failed, 0 skipped"
+echo "$passed passed, $failed failed, 0 skipped"
 [ $failed = 0 ]

@@ -121,5 +121,5 @@ r=0; "$BUILD/xlatd" plat --config "$tmp/four.yaml" 2>"$tmp/four.txt" && r=1
 grep -q "four.yaml:6:16:" "$tmp/four.txt" || r=1
 ok $r "an endpoint without brackets is refused, with its place"
 
-echo "standby: $passed passed, $failed failed, 0 skipped"
+echo "$passed passed, $failed failed, 0 skipped"
 [ $failed = 0 ]
