@@ -32,7 +32,7 @@ nat64_SRCS := nat64 table syn watch subscriber pool4 inspect frag standby sync \
 	migrate
 io_SRCS := io tun packet memory vnet
 daemon_SRCS := path plat config config_lists config_clat config_sync \
-	config_log sync journal who setup server control answers answers_eam ctl discover \
+	config_log sync journal who setup server control answers answers_plat answers_eam ctl discover \
 	discover_dns discover_ra
 spec_SRCS := catalogue names kinds profile topology topology_check measure \
 	events expect scenario matrix

@@ -12,8 +12,6 @@
 
 /* Further than any timer. */
 #define MAX_ADVANCE_NS (1000.0 * 3600 * NS_PER_S)
-#define PAGE	       256
-#define PAGE_SLOTS     65536 /* most table slots looked at for one answer */
 
 static void put(json_t *o, const char *key, uint64_t v)
 {
@@ -165,86 +163,6 @@ static json_t *stats(struct server *s)
 	return o;
 }
 
-/* ---- listings -------------------------------------------------------------
- */
-
-static json_t *end6(const struct in6_addr *a, __be16 port)
-{
-	char text[ADDR_TEXT_LEN];
-
-	return json_sprintf("[%s]:%u", in6_format(a, text), ntohs(port));
-}
-
-static json_t *end4(struct in_addr a, __be16 port)
-{
-	char text[ADDR_TEXT_LEN];
-
-	return json_sprintf("%s:%u", in4_format(a, text), ntohs(port));
-}
-
-static json_t *source_json(const struct nat64_flow *f)
-{
-	json_t *o = json_object();
-
-	json_object_set_new(o, "proto",
-			    json_string(nat64_proto_name(f->proto)));
-	json_object_set_new(o, "src6", end6(&f->src6, f->src6_port));
-	json_object_set_new(o, "src4", end4(f->src4, f->src4_port));
-	return o;
-}
-
-static json_t *page_json(json_t *entries, uint32_t cursor)
-{
-	json_t *o = json_object();
-
-	json_object_set_new(o, "entries", entries);
-	json_object_set_new(o, "next",
-			    cursor == UINT32_MAX ? json_null()
-						 : json_integer(cursor));
-	return o;
-}
-
-static json_t *list_bibs(struct server *s, uint32_t cursor)
-{
-	struct nat64_bib_info v[PAGE];
-	json_t *list = json_array();
-	size_t n = nat64_list_bibs(s->setup.path.nat64, &cursor, PAGE_SLOTS, v,
-				   PAGE);
-
-	for (size_t i = 0; i < n; i++) {
-		json_t *o = source_json(&v[i].flow);
-
-		put(o, "sessions", v[i].sessions);
-		json_object_set_new(o, "static", json_boolean(v[i].is_static));
-		json_array_append_new(list, o);
-	}
-	return page_json(list, cursor);
-}
-
-static json_t *list_sessions(struct server *s, uint32_t cursor)
-{
-	struct nat64_session_info v[PAGE];
-	json_t *list = json_array();
-	size_t n = nat64_list_sessions(s->setup.path.nat64, &cursor, PAGE_SLOTS,
-				       server_now(s), v, PAGE);
-
-	for (size_t i = 0; i < n; i++) {
-		const struct nat64_flow *f = &v[i].flow;
-		json_t *o = source_json(f);
-
-		json_object_set_new(o, "dst6", end6(&f->dst6, f->dst_port));
-		json_object_set_new(o, "dst4", end4(f->dst4, f->dst_port));
-		if (v[i].state != NAT64_STATELESS)
-			json_object_set_new(
-				o, "state",
-				json_string(nat64_state_name(v[i].state)));
-		json_object_set_new(o, "left_s",
-				    json_real((double)v[i].left_ns / NS_PER_S));
-		json_array_append_new(list, o);
-	}
-	return page_json(list, cursor);
-}
-
 static json_t *sync_json(const struct sync *y)
 {
 	static const char *const imports[NAT64_N_IMPORTS] = {
@@ -308,27 +226,6 @@ static json_t *reload(struct server *s)
 	return json_pack("{s:b}", "ok", 1);
 }
 
-/* "bib" or "bib 256": the cursor, or false when it is something else. */
-static bool takes_cursor(const char *request, const char *word,
-			 uint32_t *cursor)
-{
-	size_t n = strlen(word);
-	char *end;
-	unsigned long v;
-
-	*cursor = 0;
-	if (strncmp(request, word, n))
-		return false;
-	if (!request[n])
-		return true;
-	if (request[n] != ' ' || request[n + 1] < '0' || request[n + 1] > '9')
-		return false;
-	errno = 0;
-	v = strtoul(request + n + 1, &end, 10);
-	*cursor = v > UINT32_MAX - 1 ? UINT32_MAX - 1 : (uint32_t)v;
-	return !*end && !errno;
-}
-
 static json_t *advance(struct server *s, const char *text)
 {
 	double ns;
@@ -345,7 +242,7 @@ static json_t *advance(struct server *s, const char *text)
 
 static json_t *answer(struct server *s, const char *request)
 {
-	uint32_t cursor;
+	json_t *o;
 
 	if (!strcmp(request, "stats"))
 		return stats(s);
@@ -362,17 +259,14 @@ static json_t *answer(struct server *s, const char *request)
 		return answer_eam(s, request);
 	if (!strncmp(request, "advance ", 8))
 		return advance(s, request + 8);
-	if (takes_cursor(request, "bib", &cursor))
-		return s->setup.path.nat64
-			       ? list_bibs(s, cursor)
-			       : answer_refusal("only a plat has a BIB");
-	if (takes_cursor(request, "sessions", &cursor))
-		return s->setup.path.nat64
-			       ? list_sessions(s, cursor)
-			       : answer_refusal("only a plat has sessions");
+	o = answer_plat(s, request);
+	if (o)
+		return o;
 	return answer_refusal(
-		"unknown request; expected stats, bib [CURSOR], "
-		"sessions [CURSOR], eam [CURSOR], eam add PREFIX4 PREFIX6, "
+		"unknown request; expected stats, bib [CURSOR] "
+		"[FILTER...], sessions [CURSOR] [FILTER...], static add|del "
+		"PROTO ADDRESS6 PORT ADDRESS4 PORT, eam [CURSOR], eam add "
+		"PREFIX4 PREFIX6, "
 		"eam del PREFIX4, sync, log, rotate, advance TIME or reload");
 }
 

@@ -11,5 +11,10 @@
 json_t *answer_refusal(const char *text);
 /* answer_eam - "eam", "eam CURSOR", "eam add A B", "eam del A". */
 json_t *answer_eam(struct server *s, const char *request);
+/*
+ * answer_plat - "bib" and "sessions" with [CURSOR] [KEY=VALUE...], "static add"
+ * and "static del". NULL when it is none of these.
+ */
+json_t *answer_plat(struct server *s, const char *request);
 
 #endif

@@ -20,7 +20,7 @@
 #include "server.h"
 
 #define MAX_PEERS   16
-#define MAX_REQUEST 128
+#define MAX_REQUEST 512
 
 struct peer {
 	struct control *control;

@@ -2,6 +2,7 @@
 /* The asking end of the control socket. */
 #include <errno.h>
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,18 +96,19 @@ static int print_answer(const json_t *o)
 	return 0;
 }
 
-/* All pages, one entry a line. */
-static int list(const char *path, const char *what)
+/* All pages, one entry a line; @filter: what follows the cursor. */
+static int list(const char *path, const char *what, int what_len,
+		const char *filter)
 {
 	json_int_t cursor = 0;
 
 	for (;;) {
-		char request[64];
+		char request[512];
 		json_t *page, *entry, *next;
 		size_t i;
 
-		snprintf(request, sizeof(request), "%s %lld", what,
-			 (long long)cursor);
+		snprintf(request, sizeof(request), "%.*s %lld%s", what_len,
+			 what, (long long)cursor, filter);
 		page = ask(path, request);
 		if (!page)
 			return 1;
@@ -131,14 +133,27 @@ static int list(const char *path, const char *what)
 	}
 }
 
+/* "bib", "sessions", "eam", without a cursor; then maybe KEY=VALUE. */
+static bool is_listing(const char *request)
+{
+	static const char *const words[] = {"bib", "sessions", "eam"};
+	size_t n = strcspn(request, " ");
+	const char *rest = request + n + strspn(request + n, " ");
+
+	for (size_t i = 0; i < 3; i++)
+		if (strlen(words[i]) == n && !strncmp(request, words[i], n))
+			return !*rest || strchr(rest, '=');
+	return false;
+}
+
 int ctl_run(const char *path, const char *request)
 {
 	json_t *answer;
 	int status;
 
-	if (!strcmp(request, "bib") || !strcmp(request, "sessions") ||
-	    !strcmp(request, "eam"))
-		return list(path, request);
+	if (is_listing(request))
+		return list(path, request, (int)strcspn(request, " "),
+			    request + strcspn(request, " "));
 	answer = ask(path, request);
 	if (!answer)
 		return 1;

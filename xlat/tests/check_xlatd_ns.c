@@ -671,6 +671,52 @@ START_TEST(reload_is_refused_or_done)
 }
 END_TEST
 
+static size_t listed(const char *request)
+{
+	json_t *o = ask("plat", request);
+	size_t n = json_array_size(json_object_get(o, "entries"));
+
+	ck_assert_msg(json_object_get(o, "entries") != NULL, "%s", request);
+	json_decref(o);
+	return n;
+}
+
+START_TEST(listings_are_filtered)
+{
+	char from[INET_ADDRSTRLEN];
+
+	ck_assert_int_eq(ping(64, from), ICMP_ECHOREPLY);
+	ck_assert_uint_ge(listed("sessions proto=icmp src4=192.0.2.1"), 1);
+	ck_assert_uint_ge(listed("sessions 0 src6=2001:db8:c1::/96"), 1);
+	ck_assert_uint_ge(listed("bib proto=icmp"), 1);
+	ck_assert_uint_eq(listed("sessions proto=icmp dst4=203.0.113.0/24"), 0);
+	ck_assert_uint_eq(listed("sessions proto=icmp state=established"), 0);
+	ck_assert_uint_eq(listed("bib src6=2001:db8:c2::/48"), 0);
+	ck_assert_uint_eq(listed("bib sport4=1023"), 0);
+}
+END_TEST
+
+START_TEST(static_entries_come_and_go)
+{
+	static const char entry[] = "tcp 2001:db8:c1::5 22 192.0.2.1 2022";
+	static const char find[] = "bib proto=tcp sport4=2022";
+	char request[128];
+	json_t *o;
+
+	for (int i = 0; i < 4; i++) {
+		bool good = i == 0 || i == 2;
+
+		snprintf(request, sizeof(request), "static %s %s",
+			 i < 2 ? "add" : "del", entry);
+		o = ask("plat", request);
+		ck_assert_int_eq(json_is_true(json_object_get(o, "ok")), good);
+		ck_assert_int_eq(json_object_get(o, "error") != NULL, !good);
+		json_decref(o);
+		ck_assert_uint_eq(listed(find), i < 2);
+	}
+}
+END_TEST
+
 START_TEST(nonsense_requests_are_refused)
 {
 	static const char *const requests[] = {"",
@@ -679,6 +725,14 @@ START_TEST(nonsense_requests_are_refused)
 					       "stats please",
 					       "sessions -1",
 					       "advance 5s",
+					       "bib dport=5",
+					       "sessions proto=sctp",
+					       "sessions 5 5",
+					       "sessions src6=::/200",
+					       "static",
+					       "static add tcp ::1 1 1.2.3.4",
+					       "static add tcp ::1 1 8.8.8.8 5",
+					       "static del tcp ::1 x 1.2.3.4 5",
 					       "advance x"};
 
 	for (size_t i = 0; i < sizeof(requests) / sizeof(*requests); i++) {
@@ -750,6 +804,8 @@ int main(void)
 	tcase_add_test(t, ping_and_traceroute);
 	tcase_add_test(t, port_unreachable_comes_back);
 	tcase_add_test(t, path_mtu_is_learnt_through_the_translators);
+	tcase_add_test(t, listings_are_filtered);
+	tcase_add_test(t, static_entries_come_and_go);
 	tcase_add_test(t, nonsense_requests_are_refused);
 	tcase_add_test(t, reload_is_refused_or_done);
 	tcase_add_test(t, counters_add_up);

@@ -83,6 +83,10 @@ ok $r "static entries are on record"
 send 198.51.100.45
 r=0; poll logged '"dst4":"198.51.100.45","dport":53}' || r=1
 ok $r "a session is on record"
+r=0; [ "$(ctl 'sessions dst4=198.51.100.45' | wc -l)" -ge 1 ] || r=1
+[ -z "$(ctl 'sessions dst4=198.51.100.44')" ] || r=1
+ctl 'sessions dst4=x' >/dev/null && r=1
+ok $r "ctl lists what a filter lets through"
 port=$(field bib sport4)
 host_port=$(field bib sport6)
 then=$(field session t)
