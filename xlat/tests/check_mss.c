@@ -121,6 +121,7 @@ END_TEST
 START_TEST(any_bytes)
 {
 	uint8_t behind[sizeof(data)];
+	unsigned int touched = 0;
 	struct rng r;
 
 	memset(behind, 0xee, sizeof(behind));
@@ -133,9 +134,11 @@ START_TEST(any_bytes)
 		/* what lies behind the packet is somebody else's */
 		memset(data + pkt.len, 0xee, sizeof(data) - pkt.len);
 		mss_clamp(&pkt, 536);
-		ck_assert_mem_eq(data + pkt.len, behind,
-				 sizeof(data) - pkt.len);
+		/* an assertion each time would take a minute */
+		touched += memcmp(data + pkt.len, behind,
+				  sizeof(data) - pkt.len) != 0;
 	}
+	ck_assert_uint_eq(touched, 0);
 }
 END_TEST
 
