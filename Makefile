@@ -48,8 +48,8 @@ probe_SRCS := capture capture_node dns dns_msg dns_node iperf3 node_args ping \
 	ping_node probe flow resolv_conf resolver resolver_node sessions \
 	sessions_node sessions_server stream stream_main stream_node stream_record \
 	throughput transfer transfer_score
-timeline_SRCS := timeline events await drill
-score_SRCS := outage drill score stats
+timeline_SRCS := timeline events await drill diagnosis
+score_SRCS := outage drill score stats diagnose
 conform_SRCS := fields packet_parse packet_build packet_match packet_print suite \
 	suite_case knobs bench bench_port bench_world players player_xlatd player_tayga \
 	player_jool run matrix record

@@ -19,6 +19,8 @@ check_stats_LIBS := score base
 check_outage_LIBS := score base
 SIM_TESTS += check_drill
 check_drill_LIBS := score base
+SIM_TESTS += check_diagnose
+check_diagnose_LIBS := score base
 
 SIM_TESTS += check_matrix
 check_matrix_LIBS := report score spec base

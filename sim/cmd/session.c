@@ -198,6 +198,8 @@ static void record_engines(struct session *ss)
 		if (en->ops->counters && en->n_procs &&
 		    proc_running(en->procs[0]))
 			counters = en->ops->counters(en);
+		if (counters && en->ops->keep_tables)
+			en->ops->keep_tables(en);
 		if (counters) {
 			char *text = json_dumps(counters, JSON_COMPACT);
 

@@ -35,6 +35,9 @@ struct engine_ops {
 	int (*ready)(struct engine *en, struct mono deadline, struct err *e);
 	/* counters - a JSON object, or NULL when it has none. New reference. */
 	json_t *(*counters)(struct engine *en);
+	/* keep_tables - as files of the node's directory, at the end of a run
+	 * and after counters(); may take a while. NULL: it has none. */
+	void (*keep_tables)(struct engine *en);
 	/* stop - ask it to end, without waiting for that. SIGTERM follows
 	 * after a grace. NULL: SIGTERM at once. */
 	void (*stop)(struct engine *en);

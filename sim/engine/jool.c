@@ -339,10 +339,14 @@ static void keep_table(struct jool *j, const char *table, const char *protocol)
 	free(text);
 }
 
-static void keep_tables(struct jool *j)
+static void jool_keep_tables(struct engine *en)
 {
+	struct jool *j = en->state;
 	static const char *const protocols[] = {"tcp", "udp", "icmp"};
 
+	/* it does not answer; or more than anybody would wait for */
+	if (!is_plat(en) || j->sessions < 0 || j->sessions > TABLE_MAX)
+		return;
 	for (size_t i = 0; i < sizeof(protocols) / sizeof(*protocols); i++) {
 		keep_table(j, "bib", protocols[i]);
 		keep_table(j, "session", protocols[i]);
@@ -359,14 +363,12 @@ static json_t *jool_counters(struct engine *en)
 	snprintf(line, sizeof(line), "run %s -i %s stats display --csv --all",
 		 j->tool_path, j->name);
 	text = ask_tool(j, line, &e);
+	j->sessions = -1;
 	if (!text)
 		return json_pack("{s:s}", "unavailable", e.text);
 	o = parse_stats(text);
 	free(text);
-	/* more take longer than anybody would wait */
-	if (is_plat(en) && json_integer_value(json_object_get(
-				   o, "JSTAT_SESSIONS")) <= TABLE_MAX)
-		keep_tables(j);
+	j->sessions = json_integer_value(json_object_get(o, "JSTAT_SESSIONS"));
 	return o;
 }
 
@@ -394,6 +396,7 @@ const struct engine_ops jool_ops = {
 	.start = jool_start,
 	.ready = jool_ready,
 	.counters = jool_counters,
+	.keep_tables = jool_keep_tables,
 	.stop = jool_stop,
 	.ended = jool_ended,
 	.fini = jool_fini,

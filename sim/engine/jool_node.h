@@ -30,6 +30,7 @@ struct jool {
 	const char *name; /* "plat": of the instance */
 	const char *dev;  /* the node's end of the wire */
 	bool lossy;
+	int64_t sessions; /* as last counted */
 	struct jool_host host;
 	char tool_path[128];
 	struct announce *announce; /* PLAT */

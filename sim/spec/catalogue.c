@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-const char *const probe_words[] = {"dns",	 "ping",   "iperf3",
-				   "throughput", "stream", "sessions",
-				   "resolver",	 NULL};
+const char *const probe_words[] = {"dns",	 "ping",      "iperf3",
+				   "throughput", "stream",    "sessions",
+				   "resolver",	 "diagnosis", NULL};
 
 const char *const event_words[] = {
 	"link-down",   "link-up",     "engine-kill", "engine-start",
@@ -41,15 +41,41 @@ static const struct metric_def ping_metrics[] = {
 	{NULL, UNIT_NONE, NULL},
 };
 
+/* clang-format off */
+#define TRANSFER_METRICS \
+	{"rate", UNIT_RATE, "payload a second at the receiver"}, \
+	{"bytes", UNIT_SIZE, "payload that the receiver got"}, \
+	{"retransmits", UNIT_NONE, "TCP segments sent again"}, \
+	{"longest-stall", UNIT_TIME, "longest time without a byte"}, \
+	{"survived", UNIT_BOOL, \
+	"the connection lived to the end and moved data in its last second"}, \
+	{"cpu-sender", UNIT_RATIO, "of one core, iperf3 at the sender"}, \
+	{"cpu-receiver", UNIT_RATIO, "of one core, iperf3 at the receiver"}
+/* clang-format on */
+
 static const struct metric_def iperf3_metrics[] = {
-	{"rate", UNIT_RATE, "payload a second at the receiver"},
-	{"bytes", UNIT_SIZE, "payload that the receiver got"},
-	{"retransmits", UNIT_NONE, "TCP segments sent again"},
-	{"longest-stall", UNIT_TIME, "longest time without a byte"},
-	{"survived", UNIT_BOOL,
-	 "the connection lived to the end and moved data in its last second"},
-	{"cpu-sender", UNIT_RATIO, "of one core, iperf3 at the sender"},
-	{"cpu-receiver", UNIT_RATIO, "of one core, iperf3 at the receiver"},
+	TRANSFER_METRICS,
+	{NULL, UNIT_NONE, NULL},
+};
+
+static const struct metric_def diagnosis_metrics[] = {
+	{"verdict", UNIT_TEXT, "why it was as fast as it was"},
+	{"fault", UNIT_BOOL, "it is something that a switch cures"},
+	{"limit", UNIT_TEXT, "radio, CPE CPU, PLAT CPU, offload, ..."},
+	{"cure", UNIT_TEXT, "the switch"},
+	TRANSFER_METRICS,
+	{"link-share", UNIT_RATIO, "of the slowest link on its way"},
+	{"timeouts", UNIT_NONE, "retransmission timers that went off"},
+	{"timeout-share", UNIT_RATIO, "of all retransmissions"},
+	{"oversize", UNIT_NONE,
+	 "frames above the MTU without a segment size, at a translator"},
+	{"told-too-big", UNIT_NONE, "packets it refused with an error"},
+	{"send-refused", UNIT_NONE, "packets that its way out refused"},
+	{"fragments", UNIT_NONE, "fragments that it made"},
+	{"too-big-received", UNIT_NONE, "such errors that reached the sender"},
+	{"bad-checksums", UNIT_NONE, "segments that an end dropped for it"},
+	{"cpe-cpu", UNIT_RATIO, "of one core, the busiest CLAT"},
+	{"plat-cpu", UNIT_RATIO, "of one core, the busiest PLAT"},
 	{NULL, UNIT_NONE, NULL},
 };
 
@@ -174,6 +200,8 @@ const struct metric_def *spec_metrics(enum probe_kind kind)
 		return sessions_metrics;
 	case PROBE_RESOLVER:
 		return resolver_metrics;
+	case PROBE_DIAGNOSIS:
+		return diagnosis_metrics;
 	}
 	return NULL;
 }

@@ -27,8 +27,9 @@ struct raw_measure {
 #define STREAM	   (1U << PROBE_STREAM)
 #define SESSIONS   (1U << PROBE_SESSIONS)
 #define RESOLVER   (1U << PROBE_RESOLVER)
+#define DIAGNOSIS  (1U << PROBE_DIAGNOSIS)
 #define NAMES	   (DNS | RESOLVER)
-#define TRANSFER   (IPERF3 | THROUGHPUT)
+#define TRANSFER   (IPERF3 | THROUGHPUT | DIAGNOSIS)
 #define ALL	   (NAMES | PING | TRANSFER | STREAM | SESSIONS)
 
 #define FIELD(word, type_, member, kinds_, required_)                          \

@@ -203,6 +203,7 @@ static double own_length(const struct measure_spec *m)
 	case PROBE_STREAM:
 	case PROBE_SESSIONS:
 	case PROBE_RESOLVER:
+	case PROBE_DIAGNOSIS:
 		break;
 	}
 	return m->for_ns;

@@ -216,6 +216,7 @@ enum probe_kind {
 	PROBE_STREAM,	  /* constant-rate UDP both ways */
 	PROBE_SESSIONS,	  /* many TCP sessions at once: which survive */
 	PROBE_RESOLVER,	  /* names asked for at a rate, as a stub does */
+	PROBE_DIAGNOSIS,  /* one transfer, and why it was that fast */
 };
 
 enum direction { DIR_DOWN, DIR_UP };

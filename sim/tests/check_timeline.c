@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../timeline/timeline.h"
+#include "../timeline/timeline_internal.h"
 
 #define MS NS_PER_MS
 
@@ -284,6 +284,37 @@ bool probe_done(const struct probe *p)
 	return !mono_before(clock_now(), p->stop);
 }
 
+/* ---- diagnoses -------------------------------------------------------------
+ */
+
+struct diagnosis_run {
+	const struct measure_spec *m;
+	bool ended;
+};
+
+struct diagnosis_run *diagnosis_begin(struct timeline *t,
+				      const struct measure_spec *m)
+{
+	struct diagnosis_run *d = ARENA_NEW(t->arena, struct diagnosis_run);
+
+	d->m = m;
+	note_diary("%s is watched; ", m->name);
+	return d;
+}
+
+void diagnosis_end(struct diagnosis_run *d)
+{
+	if (!d->ended)
+		note_diary("%s is watched no more; ", d->m->name);
+	d->ended = true;
+}
+
+void diagnosis_finish(struct diagnosis_run *d, struct measurement *m)
+{
+	diagnosis_end(d);
+	note_diary("%s is diagnosed; ", m->name);
+}
+
 struct mono probe_deadline(const struct probe *p)
 {
 	return mono_add(p->stop, 500 * MS);
@@ -430,6 +461,30 @@ START_TEST(actions_in_order_of_time)
 	}
 	ck_assert_uint_eq(result.n_measurements, 2);
 	ck_assert_str_eq(result.measurements[0].phase, "timeline");
+}
+END_TEST
+
+/* Counted from before the transfer to its end, not to that of the time line. */
+START_TEST(a_diagnosis_counts_its_own_transfer)
+{
+	static struct measure_spec ms[] = {{.name = "why",
+					    .kind = PROBE_DIAGNOSIS,
+					    .at_ns = 10.0 * MS,
+					    .for_ns = 20.0 * MS}};
+	static struct event_spec ev[] = {{.kind = EVENT_LINK_DOWN,
+					  .at_ns = 60.0 * MS,
+					  .link_a = "access",
+					  .link_b = "plat1"}};
+	struct err e;
+
+	scenario.measure = ms;
+	scenario.n_measure = 1;
+	scenario.events = ev;
+	scenario.n_events = 1;
+	ck_assert_int_eq(timeline_play(&tl, &e), 0);
+	ck_assert_str_eq(diary, "why is watched; why begins; why is watched no "
+				"more; link 0 down; why ends; "
+				"why is diagnosed; ");
 }
 END_TEST
 
@@ -814,6 +869,7 @@ int main(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, actions_in_order_of_time);
+	tcase_add_test(t, a_diagnosis_counts_its_own_transfer);
 	tcase_add_test(t, every_word_does_what_it_says);
 	tcase_add_test(t, a_flap_is_downs_and_ups);
 	tcase_add_test(t, the_cluster_restarts_elsewhere);

@@ -24,6 +24,7 @@
 struct running {
 	const struct measure_spec *m;
 	struct probe *probe;
+	struct diagnosis_run *diagnosis; /* or NULL */
 };
 
 struct play {
@@ -70,13 +71,17 @@ void timeline_happened(struct timeline *t, struct mono zero, struct mono when,
 /* ---- measures -------------------------------------------------------------
  */
 
-static void collect(struct timeline *t, struct probe *p, const char *phase)
+/* @d may be NULL */
+static void collect(struct timeline *t, struct probe *p,
+		    struct diagnosis_run *d, const char *phase)
 {
 	struct result *r = t->result;
 	struct measurement *m =
 		ARENA_APPEND(t->arena, r->measurements, r->n_measurements);
 
 	probe_finish(p, m);
+	if (d)
+		diagnosis_finish(d, m);
 	m->phase = phase;
 }
 
@@ -91,6 +96,20 @@ static void tell_last(struct timeline *t)
 			arena_printf(t->arena, "%s: %s", m->name, m->summary));
 }
 
+static struct diagnosis_run *begin_diagnosis(struct timeline *t,
+					     const struct measure_spec *m)
+{
+	return m->kind == PROBE_DIAGNOSIS ? diagnosis_begin(t, m) : NULL;
+}
+
+/* Those whose transfer is over: before other traffic begins. */
+static void end_diagnoses(struct play *p)
+{
+	for (size_t i = 0; i < p->n_probes; i++)
+		if (p->probes[i].diagnosis && probe_done(p->probes[i].probe))
+			diagnosis_end(p->probes[i].diagnosis);
+}
+
 static bool one_done(void *arg)
 {
 	return probe_done(arg);
@@ -101,6 +120,7 @@ int timeline_measure(struct timeline *t, const struct measure_spec *v, size_t n,
 {
 	for (size_t i = 0; i < n; i++) {
 		double length = v[i].for_ns > 0 ? v[i].for_ns : 10e9;
+		struct diagnosis_run *d = begin_diagnosis(t, &v[i]);
 		struct probe *p;
 		int ret;
 
@@ -115,7 +135,7 @@ int timeline_measure(struct timeline *t, const struct measure_spec *v, size_t n,
 			return ret;
 		ret = loop_run_until(world_loop(t->world), one_done, p,
 				     probe_deadline(p));
-		collect(t, p, phase);
+		collect(t, p, d, phase);
 		if (ret == -EINTR)
 			return ret;
 		tell_last(t);
@@ -199,6 +219,7 @@ static int start_probe(struct play *p, const struct measure_spec *m,
 		p->flowing ? p->end
 			   : mono_add(clock_now(),
 				      (int64_t)t->scenario->duration_ns);
+	struct diagnosis_run *d = begin_diagnosis(t, m);
 	struct running *r;
 	struct probe *probe;
 	int ret;
@@ -208,7 +229,7 @@ static int start_probe(struct play *p, const struct measure_spec *m,
 	if (ret)
 		return ret;
 	r = ARENA_APPEND(t->arena, p->probes, p->n_probes);
-	*r = (struct running){.m = m, .probe = probe};
+	*r = (struct running){.m = m, .probe = probe, .diagnosis = d};
 	return 0;
 }
 
@@ -229,6 +250,7 @@ static bool never(void *arg)
 
 	for (size_t i = 0; i < p->n_awaits; i++)
 		(void)await_done(p->awaits[i]);
+	end_diagnoses(p);
 	return false;
 }
 
@@ -237,6 +259,7 @@ static bool all_over(void *arg)
 	struct play *p = arg;
 	bool over = true;
 
+	end_diagnoses(p);
 	for (size_t i = 0; i < p->n_awaits; i++)
 		over = await_done(p->awaits[i]) && over;
 	for (size_t i = 0; i < p->n_probes; i++)
@@ -407,7 +430,8 @@ int timeline_play(struct timeline *t, struct err *e)
 		if (p->awaits[i])
 			await_finish(p->awaits[i]);
 	for (size_t i = 0; i < p->n_probes; i++)
-		collect(t, p->probes[i].probe, "timeline");
+		collect(t, p->probes[i].probe, p->probes[i].diagnosis,
+			"timeline");
 	drills_finish(p->drills, p->end);
 	p->n_awaits = p->n_probes = 0;
 	return ret;

@@ -28,6 +28,19 @@ void drills_sample(struct drills *d);
 /* drills_finish - a measurement for each, from all streams on record. */
 void drills_finish(struct drills *d, struct mono end);
 
+/* ---- diagnoses: transfers, and why they were as fast as they were ---------
+ */
+
+struct diagnosis_run;
+
+/* diagnosis_begin - look at all counters, before @m starts. */
+struct diagnosis_run *diagnosis_begin(struct timeline *t,
+				      const struct measure_spec *m);
+/* diagnosis_end - look again; only the first call counts. */
+void diagnosis_end(struct diagnosis_run *d);
+/* diagnosis_finish - put what follows beside the transfer's metrics in @m. */
+void diagnosis_finish(struct diagnosis_run *d, struct measurement *m);
+
 /* event_run - carry out one `do:` event now. Context: root. */
 int event_run(struct timeline *t, const struct event_spec *ev, struct err *e);
 /* events_forget - what goes on by itself, such as a cluster's restart, ends. */
