@@ -126,3 +126,6 @@ fuzz_conform_SRC := sim/fuzz/fuzz_conform.c
 fuzz_conform_LIBS := conform engine world plan spec base
 XLAT_TESTS += check_ctl
 check_ctl_LIBS := daemon nat64 io core base
+FUZZERS += fuzz_pref64
+fuzz_pref64_SRC := xlat/fuzz/fuzz_pref64.c
+fuzz_pref64_LIBS := core base

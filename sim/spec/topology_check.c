@@ -3,6 +3,7 @@
 #include "spec_internal.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <string.h>
 
 #include "../../xlat/base/clock.h"
@@ -19,6 +20,7 @@ static struct pos place_of(const struct checker *c, const struct ynode *m,
 {
 	const struct ynode *n = m ? yaml_get(m, key) : NULL;
 
+	assert(c->root);
 	return n ? n->pos : m ? m->pos : c->root->pos;
 }
 
