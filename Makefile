@@ -48,7 +48,7 @@ probe_SRCS := capture capture_node dns dns_msg dns_node iperf3 node_args ping \
 	ping_node probe flow resolv_conf resolver resolver_node sessions \
 	sessions_node sessions_server stream stream_main stream_node stream_record \
 	throughput transfer transfer_score
-timeline_SRCS := timeline events await drill diagnosis
+timeline_SRCS := timeline events await drill census diagnosis
 score_SRCS := outage drill score stats diagnose
 conform_SRCS := fields packet_parse packet_build packet_match packet_print suite \
 	suite_case knobs bench bench_port bench_world players player_xlatd player_tayga \
@@ -75,6 +75,7 @@ probe_LDLIBS := -ljansson -lpcap -lresolv
 conform_LDLIBS := -ljansson
 report_LDLIBS := -ljansson -lm
 advise_LDLIBS := -ljansson -lm
+timeline_LDLIBS := -ljansson -lm
 score_LDLIBS := -lm
 
 # ---- tests: one program a module; NAME_LIBS lists the archives it links -----

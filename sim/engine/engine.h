@@ -38,6 +38,10 @@ struct engine_ops {
 	/* keep_tables - as files of the node's directory, at the end of a run
 	 * and after counters(); may take a while. NULL: it has none. */
 	void (*keep_tables)(struct engine *en);
+	/* inquire - put @question without waiting for the answer, which is a
+	 * line of JSON. Returns a descriptor to read it from and to close, or
+	 * -errno. NULL: it cannot be asked. */
+	int (*inquire)(struct engine *en, const char *question);
 	/* stop - ask it to end, without waiting for that. SIGTERM follows
 	 * after a grace. NULL: SIGTERM at once. */
 	void (*stop)(struct engine *en);

@@ -65,6 +65,11 @@ int engine_put(const struct engine *en, const char *name, FILE *f, char **text,
  */
 int engine_connect(const struct proc *p, const char *path);
 /*
+ * engine_inquire - send @line to the main process's socket @path. Returns a
+ * descriptor as engine_connect() does; the answer is not waited for.
+ */
+int engine_inquire(struct engine *en, const char *path, const char *line);
+/*
  * engine_ask - send @line to the main process's socket @path, read one line.
  * Returns parsed JSON, or NULL with @e set.
  */

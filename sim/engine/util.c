@@ -312,8 +312,7 @@ static char *read_line(int fd)
 	return NULL;
 }
 
-json_t *engine_ask(struct engine *en, const char *path, const char *line,
-		   struct err *e)
+int engine_inquire(struct engine *en, const char *path, const char *line)
 {
 	int fd = en->n_procs ? engine_connect(en->procs[0], path) : -ESRCH;
 	char end[] = {'\n'};
@@ -322,6 +321,20 @@ json_t *engine_ask(struct engine *en, const char *path, const char *line,
 		{.iov_base = end, .iov_len = sizeof(end)},
 	};
 	struct msghdr question = {.msg_iov = whole, .msg_iovlen = 2};
+	int ret;
+
+	/* at once: a server that closes with bytes unread resets the answer */
+	if (fd < 0 || sendmsg(fd, &question, MSG_NOSIGNAL) >= 0)
+		return fd;
+	ret = -errno;
+	close(fd);
+	return ret;
+}
+
+json_t *engine_ask(struct engine *en, const char *path, const char *line,
+		   struct err *e)
+{
+	int fd = engine_inquire(en, path, line);
 	json_t *answer = NULL;
 	json_error_t je;
 	char *text;
@@ -331,8 +344,7 @@ json_t *engine_ask(struct engine *en, const char *path, const char *line,
 			engine_node(en)->name, path, strerror(-fd));
 		return NULL;
 	}
-	/* at once: a server that closes with bytes unread resets the answer */
-	text = sendmsg(fd, &question, MSG_NOSIGNAL) < 0 ? NULL : read_line(fd);
+	text = read_line(fd);
 	close(fd);
 	if (text)
 		answer = json_loads(text, 0, &je);

@@ -411,6 +411,11 @@ static json_t *xlatd_counters(struct engine *en)
 	return engine_ask(en, socket_of(en), "stats", NULL);
 }
 
+static int xlatd_inquire(struct engine *en, const char *question)
+{
+	return engine_inquire(en, socket_of(en), question);
+}
+
 static int xlatd_ready(struct engine *en, struct mono deadline, struct err *e)
 {
 	int ret = engine_await_serving(en, deadline, e);
@@ -428,6 +433,7 @@ const struct engine_ops xlatd_ops = {
 	.start = xlatd_start,
 	.ready = xlatd_ready,
 	.counters = xlatd_counters,
+	.inquire = xlatd_inquire,
 	.ended = xlatd_ended,
 	.fini = xlatd_fini,
 };

@@ -166,6 +166,8 @@ const struct metric_def spec_drill_metrics[] = {
 	{"duplicated", UNIT_NONE, "packets that came again"},
 	{"reordered", UNIT_NONE, "packets that were overtaken"},
 	{"late", UNIT_NONE, "packets that took more than 500 ms"},
+	{"sessions", UNIT_NONE, "held then by the PLAT in use"},
+	{"replicated", UNIT_NONE, "held then by the best other PLAT"},
 	{"up-via", UNIT_TEXT, "the PLAT that access sent to in the end"},
 	{"down-via", UNIT_TEXT, "the PLAT that border sent to in the end"},
 	{NULL, UNIT_NONE, NULL},

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "../timeline/timeline_internal.h"
 
@@ -107,11 +109,13 @@ int world_freeze(struct world *w, int node, bool stop, struct err *e)
 int world_iface_stats(struct world *w, int node, const char *iface,
 		      struct iface_stats *out, struct err *e)
 {
+	static uint64_t sent;
+
 	(void)w;
-	(void)node;
-	(void)iface;
 	(void)e;
 	*out = (struct iface_stats){0};
+	if (node == 0 && !strcmp(iface, "plat1"))
+		out->tx_pkts = sent++;
 	return 0;
 }
 
@@ -177,8 +181,32 @@ static int set_cost(struct engine *en, const char *iface, int family,
 	return 0;
 }
 
-static const struct engine_ops paper_ops = {.name = "paper",
-					    .set_cost = set_cost};
+/* Answers at once, or never: then @silent is the other end. */
+static bool hangs;
+static int silent = -1;
+
+static int inquire(struct engine *en, const char *question)
+{
+	static const char text[] = "{\"nat64\": {\"tcp\": {\"sessions\": 40},"
+				   " \"udp\": {\"sessions\": 2}}}\n";
+	int fd[2];
+
+	ck_assert_int_eq(en->daemon->role, DAEMON_PLAT);
+	ck_assert_str_eq(question, "stats");
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+	if (hangs) {
+		ck_assert_int_eq(silent, -1);
+		silent = fd[1];
+		return fd[0];
+	}
+	ck_assert_int_eq(write(fd[1], text, sizeof(text) - 1),
+			 sizeof(text) - 1);
+	close(fd[1]);
+	return fd[0];
+}
+
+static const struct engine_ops paper_ops = {
+	.name = "paper", .set_cost = set_cost, .inquire = inquire};
 static struct plan_daemon daemons[] = {
 	{.node = 0, .role = DAEMON_ROUTING},
 	{.node = 1, .role = DAEMON_ROUTING},
@@ -345,8 +373,9 @@ static void wake(void *arg, struct mono due)
 
 static void setup(void)
 {
-	static struct plan_node nodes[2] = {{.name = "access"},
-					    {.name = "plat1"}};
+	static struct plan_node nodes[2] = {
+		{.name = "access", .role = NODE_ACCESS},
+		{.name = "plat1", .role = NODE_PLAT}};
 	static struct plan_link links[1] = {
 		{.name = "access-plat1",
 		 .a = {.node = 0, .name = "plat1"},
@@ -567,6 +596,73 @@ START_TEST(every_word_does_what_it_says)
 			result.happenings[result.n_happenings - 1].text,
 			v[i].text);
 	}
+}
+END_TEST
+
+static const struct metric *drill_metric(const char *name)
+{
+	const struct measurement *m = &result.measurements[0];
+
+	ck_assert_uint_eq(result.n_measurements, 1);
+	ck_assert_str_eq(m->name, "failure");
+	ck_assert_str_eq(m->kind, "drill");
+	for (size_t i = 0; i < m->n_metrics; i++)
+		if (!strcmp(m->metrics[i].def->name, name))
+			return &m->metrics[i];
+	ck_abort_msg("no metric %s", name);
+}
+
+static void play_drill(void)
+{
+	static struct event_spec ev[] = {
+		{.kind = EVENT_LINK_DOWN,
+		 .name = "failure",
+		 .at_ns = 250.0 * MS,
+		 .link_a = "access",
+		 .link_b = "plat1"},
+	};
+	struct err e;
+
+	scenario.events = ev;
+	scenario.n_events = 1;
+	scenario.duration_ns = 300.0 * MS;
+	ck_assert_int_eq(timeline_play(&tl, &e), 0);
+}
+
+START_TEST(a_drill_knows_the_sessions)
+{
+	const struct measurement *m;
+
+	play_drill();
+	ck_assert_double_eq(drill_metric("sessions")->num, 42);
+	/* there is no other PLAT */
+	ck_assert(drill_metric("replicated")->absent);
+	ck_assert_str_eq(drill_metric("up-via")->text, "plat1");
+	m = &result.measurements[0];
+	ck_assert_uint_eq(m->n_series, 3);
+	ck_assert_str_eq(m->series[0].name, "at plat1");
+	ck_assert_uint_ge(m->series[0].n, 2);
+	ck_assert_double_eq(m->series[0].y[0], 42);
+	ck_assert_str_eq(m->series[1].name, "up to plat1");
+	ck_assert_uint_ge(m->series[1].n, 1);
+}
+END_TEST
+
+/* Nobody waits for it, it is not asked again, and nothing stays open. */
+START_TEST(an_engine_that_hangs_tells_nothing)
+{
+	char c;
+
+	hangs = true;
+	play_drill();
+	ck_assert_int_ge(silent, 0);
+	ck_assert_int_eq(read(silent, &c, 1), 0);
+	close(silent);
+	silent = -1;
+	hangs = false;
+	ck_assert(drill_metric("sessions")->absent);
+	ck_assert_uint_eq(result.measurements[0].n_series, 2);
+	ck_assert_double_eq_tol(tl.late_max_ns, 0, 150.0 * MS);
 }
 END_TEST
 
@@ -871,6 +967,8 @@ int main(void)
 	tcase_add_test(t, actions_in_order_of_time);
 	tcase_add_test(t, a_diagnosis_counts_its_own_transfer);
 	tcase_add_test(t, every_word_does_what_it_says);
+	tcase_add_test(t, a_drill_knows_the_sessions);
+	tcase_add_test(t, an_engine_that_hangs_tells_nothing);
 	tcase_add_test(t, a_flap_is_downs_and_ups);
 	tcase_add_test(t, the_cluster_restarts_elsewhere);
 	tcase_add_test(t, zero_is_when_traffic_flows);

@@ -6,8 +6,9 @@
  * one, or to the end. While the time line is played this file only writes
  * down: when each drill began, every change of a route to pool6 or pool4, and
  * now and then how many packets access and border have sent towards each PLAT,
- * which tells whom traffic went through without asking any router. All figures
- * come from these records and from the streams, once all is over.
+ * which tells whom traffic went through without asking any router, and how many
+ * sessions each PLAT holds (census.c). All figures come from these records and
+ * from the streams, once all is over.
  *
  * Terms are of RFC 6412: detected is the first route that changes anywhere;
  * rerouted the last one that changes at the routers that choose a PLAT, access
@@ -52,7 +53,14 @@ struct drills {
 	int *plats; /* nodes */
 	size_t n_plats;
 	struct chooser up, down; /* access, border */
+	bool wanted;		 /* the scenario has drills */
+	struct census *census;
 };
+
+static bool is_drill(const struct event_spec *ev)
+{
+	return ev->name && !ev->until;
+}
 
 struct drills *drills_new(struct timeline *t)
 {
@@ -60,6 +68,9 @@ struct drills *drills_new(struct timeline *t)
 	struct drills *d = ARENA_NEW(t->arena, struct drills);
 
 	*d = (struct drills){.t = t, .up.node = -1, .down.node = -1};
+	d->census = census_new(t);
+	for (size_t i = 0; i < t->scenario->n_events; i++)
+		d->wanted |= is_drill(&t->scenario->events[i]);
 	for (int i = 0; i < (int)p->n_nodes; i++) {
 		if (p->nodes[i].role == NODE_PLAT)
 			*ARENA_APPEND(t->arena, d->plats, d->n_plats) = i;
@@ -73,7 +84,7 @@ struct drills *drills_new(struct timeline *t)
 
 void drills_begin(struct drills *d, const struct event_spec *ev, struct mono at)
 {
-	if (ev->name)
+	if (is_drill(ev))
 		*ARENA_APPEND(d->t->arena, d->v, d->n) =
 			(struct begun){.ev = ev, .at = at};
 }
@@ -119,8 +130,9 @@ void drills_sample(struct drills *d)
 {
 	struct sample s = {.when = clock_now()};
 
-	if (!d->n)
-		return; /* nobody asks yet */
+	if (!d->wanted)
+		return;
+	census_ask(d->census);
 	s.sent = arena_alloc(d->t->arena,
 			     (2 * d->n_plats + 1) * sizeof(*s.sent));
 	for (size_t i = 0; i < d->n_plats; i++) {
@@ -133,7 +145,7 @@ void drills_sample(struct drills *d)
 static const struct sample *sample_before(const struct drills *d,
 					  struct mono when)
 {
-	const struct sample *s = NULL;
+	const struct sample *s = d->samples; /* or the first; NULL: none */
 
 	for (size_t i = 0; i < d->n_samples; i++)
 		if (!mono_before(when, d->samples[i].when))
@@ -151,7 +163,7 @@ static const char *via_at(const struct drills *d, bool up, struct mono from,
 	uint64_t most = 0;
 
 	a = sample_before(d, mono_before(since, from) ? from : since);
-	for (size_t i = 0; a && b && i < d->n_plats; i++) {
+	for (size_t i = 0; a != b && i < d->n_plats; i++) {
 		size_t k = up ? i : d->n_plats + i;
 		uint64_t n = b->sent[k] - a->sent[k];
 
@@ -250,6 +262,67 @@ static void set_routes(struct drills *d, struct measurement *m,
 	score_set_num(m, "reroute", last);
 }
 
+/* What the PLAT in use held when it began, and what the best other one did. */
+static void set_sessions(struct drills *d, struct measurement *m,
+			 struct mono from)
+{
+	const struct plan *p = world_plan(d->t->world);
+	const char *used = via_at(d, true, d->t->zero, from);
+	double of_used = (double)NAN, most = (double)NAN, v;
+
+	for (size_t i = 0; used && i < d->n_plats; i++) {
+		if (!census_at(d->census, d->plats[i], from, &v))
+			continue;
+		if (!strcmp(p->nodes[d->plats[i]].name, used))
+			of_used = v;
+		else
+			most = fmax(most, v); /* prefers a number */
+	}
+	score_set_num(m, "sessions", of_used);
+	score_set_num(m, "replicated", most);
+}
+
+/* ---- pictures --------------------------------------------------------------
+ */
+
+static struct series draw_via(struct drills *d, size_t k)
+{
+	struct arena *a = d->t->arena;
+	size_t plat = k % d->n_plats;
+	struct series s = {
+		.name = arena_printf(
+			a, "%s to %s", k < d->n_plats ? "up" : "down",
+			world_plan(d->t->world)->nodes[d->plats[plat]].name),
+		.x_label = "s",
+		.y_label = "rate, packets/s",
+		.x = arena_alloc(a, d->n_samples * sizeof(double)),
+		.y = arena_alloc(a, d->n_samples * sizeof(double))};
+
+	for (size_t i = 1; i < d->n_samples; i++) {
+		const struct sample *to = &d->samples[i], *from = to - 1;
+		double took = (double)mono_sub(to->when, from->when) / 1e9;
+
+		/* a node that came back counts from 0 */
+		if (took < 0.05 || to->sent[k] < from->sent[k])
+			continue;
+		s.x[s.n] = (double)mono_sub(to->when, d->t->zero) / 1e9;
+		s.y[s.n++] = (double)(to->sent[k] - from->sent[k]) / took;
+	}
+	return s;
+}
+
+static void draw(struct drills *d, struct measurement *m)
+{
+	struct arena *a = d->t->arena;
+	struct series s;
+
+	for (size_t i = 0; i < d->n_plats; i++)
+		if (census_picture(d->census, d->plats[i], &s))
+			*ARENA_APPEND(a, m->series, m->n_series) = s;
+	for (size_t k = 0; d->n_samples && k < 2 * d->n_plats; k++)
+		*ARENA_APPEND(a, m->series, m->n_series) = draw_via(d, k);
+}
+
 static const char *time_word(struct arena *a, const struct measurement *m,
 			     const char *metric)
 {
@@ -278,6 +351,9 @@ static void finish_one(struct drills *d, const struct begun *b, struct mono to)
 	score_measurement_init(m, b->ev->name, "drill", spec_drill_metrics, a);
 	m->phase = "timeline";
 	set_routes(d, m, b->at, to);
+	set_sessions(d, m, b->at);
+	if (b == d->v)
+		draw(d, m);
 	score_set_text(m, "up-via", up);
 	score_set_text(m, "down-via", down);
 	set_streams(m, &sums);
@@ -289,6 +365,11 @@ static void finish_one(struct drills *d, const struct begun *b, struct mono to)
 		sums.any ? time_word(a, m, "recover") : "unknown",
 		(unsigned long long)(sums.up.lost + sums.down.lost),
 		up ? up : "nobody", down ? down : "nobody");
+}
+
+void drills_stop(struct drills *d)
+{
+	census_end(d->census);
 }
 
 void drills_finish(struct drills *d, struct mono end)

@@ -424,6 +424,7 @@ int timeline_play(struct timeline *t, struct err *e)
 		ret = run_actions(p, v, n, e);
 	loop_del(world_loop(t->world), p->ticker);
 	p->flowing = false; /* ends the record of routes */
+	drills_stop(p->drills);
 	t->over = true;
 	events_forget(t);
 	for (size_t i = 0; i < p->n_awaits; i++)

@@ -10,6 +10,22 @@ void timeline_happened(struct timeline *t, struct mono zero, struct mono when,
 		       double late_ns, const char *kind, const char *fmt, ...)
 	__attribute__((format(printf, 6, 7)));
 
+/* ---- sessions that the PLATs hold -----------------------------------------
+ */
+
+struct census;
+
+/* census_new - in the run's arena; nobody is asked yet. */
+struct census *census_new(struct timeline *t);
+/* census_ask - every PLAT that owes no answer; the loop reads it. */
+void census_ask(struct census *c);
+/* census_end - give up what is still asked. */
+void census_end(struct census *c);
+/* census_at - the last word of PLAT @node until @when; false: none. */
+bool census_at(const struct census *c, int node, struct mono when, double *out);
+/* census_picture - of PLAT @node, since the start; false: never heard. */
+bool census_picture(const struct census *c, int node, struct series *out);
+
 /* ---- drills: events that have a name --------------------------------------
  */
 
@@ -25,7 +41,10 @@ void drills_begin(struct drills *d, const struct event_spec *ev,
 void drills_news(struct drills *d, const struct route_news *n);
 /* drills_sample - now and then: who sends how much to whom. */
 void drills_sample(struct drills *d);
-/* drills_finish - a measurement for each, from all streams on record. */
+/* drills_stop - nothing more is written down. */
+void drills_stop(struct drills *d);
+/* drills_finish - a measurement for each, from all streams on record. The
+ * first has the pictures: sessions, and what went to which PLAT. */
 void drills_finish(struct drills *d, struct mono end);
 
 /* ---- diagnoses: transfers, and why they were as fast as they were ---------
