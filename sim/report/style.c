@@ -117,6 +117,7 @@ const char html_style[] =
 	"svg .area { fill: var(--c); opacity: .22; }\n"
 	"svg .dot { fill: var(--c); }\n"
 	"svg .median { stroke: var(--c); stroke-width: 1.5; stroke-dasharray: 6 4; }\n"
+	"svg .route line { stroke: var(--soft); stroke-dasharray: 1 3; }\n"
 	"svg .mark line { stroke: var(--mark); stroke-dasharray: 3 3; }\n"
 	"svg .mark circle { fill: var(--mark); }\n"
 	"svg .mark text { fill: var(--card); font-size: 11px; font-weight: 700; }\n"

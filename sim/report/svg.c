@@ -140,6 +140,22 @@ static void put_x_axis(FILE *f, const struct axes *a, const struct chart *c)
 	fputs("</text>\n", f);
 }
 
+/* Routes that changed: a fine line, which is not in anybody's way. */
+static void put_route(FILE *f, const struct axes *a, const struct happening *h)
+{
+	double x = h->at_ns / 1e9;
+
+	if (strcmp(h->kind, "route") != 0 || !isfinite(x) || x < a->x0 ||
+	    x > a->x1)
+		return;
+	fputs("<g class=\"route\"><title>", f);
+	text_markup(f, h->text);
+	fprintf(f,
+		"</title><line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" "
+		"y2=\"%.1f\"/></g>\n",
+		at_x(a, x), at_x(a, x), TOP + 6, a->bottom);
+}
+
 /* Numbered as in the list of happenings; close ones go to the second row. */
 static void put_marks(FILE *f, const struct axes *a, const struct chart *c)
 {
@@ -150,8 +166,10 @@ static void put_marks(FILE *f, const struct axes *a, const struct chart *c)
 		double x = c->marks[i].at_ns / 1e9, at;
 		int row;
 
-		if (!html_has_number(&c->marks[i]))
+		if (!html_has_number(&c->marks[i])) {
+			put_route(f, a, &c->marks[i]);
 			continue;
+		}
 		number++;
 		if (!isfinite(x) || x < a->x0 || x > a->x1)
 			continue;

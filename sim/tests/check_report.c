@@ -621,7 +621,8 @@ START_TEST(test_html)
 	ck_assert_ptr_nonnull(strstr(text, ">Mbit/s</text>"));
 	/* throughput, two directions of packets, latency */
 	ck_assert_uint_eq(count(text, "<svg "), 4);
-	ck_assert_uint_eq(count(text, "<title"), 1 + 4 + 2 + 3 * 3);
+	ck_assert_uint_eq(count(text, "<title"), 1 + 4 + 2 + 3 * (3 + 1));
+	ck_assert_uint_eq(count(text, "class=\"route\"><title>"), 3);
 	ck_assert_uint_eq(count(text, "<h1>"), 1);
 	free(text);
 }
