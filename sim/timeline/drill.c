@@ -344,6 +344,7 @@ static void finish_one(struct drills *d, const struct begun *b, struct mono to)
 	struct sums sums = sum_streams(d, b->at, to);
 	const char *up = via_at(d, true, b->at, to);
 	const char *down = via_at(d, false, b->at, to);
+	unsigned long long lost = sums.up.lost + sums.down.lost;
 	struct arena *a = d->t->arena;
 	struct measurement *m =
 		ARENA_APPEND(a, r->measurements, r->n_measurements);
@@ -362,8 +363,7 @@ static void finish_one(struct drills *d, const struct begun *b, struct mono to)
 		"detected %s, rerouted %s, recovered %s; %llu lost; then up "
 		"via %s, down via %s",
 		time_word(a, m, "detect"), time_word(a, m, "reroute"),
-		sums.any ? time_word(a, m, "recover") : "unknown",
-		(unsigned long long)(sums.up.lost + sums.down.lost),
+		sums.any ? time_word(a, m, "recover") : "unknown", lost,
 		up ? up : "nobody", down ? down : "nobody");
 }
 
