@@ -3,8 +3,8 @@
  * Theory of operation
  *
  * Everything is started in the plan's order but the DNS64 resolvers and who
- * asks them: a resolver that finds no route to the root at its first question holds that
- * against the root for a while. They follow once OSPF is ready.
+ * asks them: a resolver that finds no route to the root at its first question
+ * holds that against the root for a while. They follow once OSPF is ready.
  *
  * Then the world is waited for from the inside out: routing, the pools at both
  * ends of the PLATs, the way back to the subscribers, and at last what a
