@@ -110,6 +110,8 @@ check_jool_LIBS := engine relay world plan spec base
 
 XLAT_TESTS += check_sync check_migrate
 check_migrate_LIBS := nat64 core base
+XLAT_TESTS += check_blocks
+check_blocks_LIBS := nat64 core base
 check_sync_LIBS := nat64 core base
 TEST_SCRIPTS += xlat/tests/standby.sh xlat/tests/journal.sh
 SIM_TESTS += check_conform

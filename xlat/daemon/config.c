@@ -130,6 +130,7 @@ static const struct yfield plat_fields[] = {
 	{.key = "timers", .type = YF_NODE, .offset = RAW(timers)},
 	{.key = "short-timers", .type = YF_BOOL, .offset = RAW(short_timers)},
 	{.key = "sync", .type = YF_NODE, .offset = RAW(sync)},
+	{.key = "port-blocks", .type = YF_NODE, .offset = RAW(blocks)},
 	{.key = "log", .type = YF_NODE, .offset = RAW(log)},
 	{.key = "filtering",
 	 .type = YF_ENUM,
@@ -385,6 +386,8 @@ static void read_nodes(struct reader *r)
 		config_read_statics(r, w->statics);
 	if (w->timers)
 		read_timers(r, w->timers);
+	if (w->blocks)
+		config_read_blocks(r, w->blocks);
 	if (w->log)
 		config_read_log(r, w->log);
 	if (w->limits)
@@ -513,6 +516,17 @@ static bool has_limits(const struct config *c)
 	return c->limit_sessions || c->limit_ports;
 }
 
+static bool same_blocks(const struct config *a, const struct config *b)
+{
+	const struct nat64_blocks *x = &a->blocks, *y = &b->blocks;
+
+	return x->size == y->size &&
+	       (!x->size ||
+		(same_pool4(a, b) && x->subscriber_len == y->subscriber_len &&
+		 x->subscribers.len == y->subscribers.len &&
+		 !memcmp(&x->subscribers.addr, &y->subscribers.addr, 16)));
+}
+
 bool config_same_tables(const struct config *now, const struct config *next)
 {
 	return same_pool4(now, next) && same_statics(now, next) &&
@@ -539,6 +553,7 @@ bool config_same_shape(const struct config *now, const struct config *next,
 				  sizeof(now->pref64.addr)))
 			? "pool6"
 		: !config_same_discovery(now, next)	    ? "pref64"
+		: !same_blocks(now, next)		    ? "port-blocks"
 		: !same_sync(now, next)			    ? "sync"
 		: !same_text(now->log_file, next->log_file) ? "log"
 		: now->store_syns != next->store_syns	    ? "incoming-syn"

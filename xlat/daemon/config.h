@@ -62,9 +62,11 @@ struct config {
 	int64_t sessions, subscriber_len;
 	int64_t limit_sessions, limit_ports; /* a subscriber; 0: none */
 	bool addr_dependent;
-	bool store_syns;      /* of the IPv4 side, for a simultaneous open */
-	const char *log_file; /* NULL: nothing is logged */
-	bool log_sessions;    /* as well as BIB entries */
+	bool store_syns; /* of the IPv4 side, for a simultaneous open */
+	struct nat64_blocks blocks; /* size 0: none */
+	const char *log_file;	    /* NULL: nothing is logged */
+	bool log_sessions;	    /* as well as BIB entries */
+	bool log_blocks;	    /* instead of BIB entries within them */
 	int64_t log_rotate_bytes, log_keep;
 	struct nat64_timers timers;
 	/* translation */

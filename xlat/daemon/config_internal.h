@@ -9,7 +9,7 @@
 /* As the file has it; what needs a second look is still a node. */
 struct raw {
 	struct ynode *tun, *clat, *eam, *pool4, *statics, *timers, *sync,
-		*limits, *log;
+		*limits, *log, *blocks;
 	struct ynode *pref64, *pool6, *clamp_mss;
 	struct addr self4, self6;
 	bool short_timers;
@@ -52,5 +52,7 @@ void config_read_sync(struct reader *r, const struct ynode *n);
  */
 
 void config_read_log(struct reader *r, const struct ynode *n);
+/* After pool4. */
+void config_read_blocks(struct reader *r, const struct ynode *n);
 
 #endif

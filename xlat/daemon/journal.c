@@ -4,7 +4,8 @@
  *
  * Who had which address and port, and when (RFC 6888 section 4): a line of
  * JSON for each BIB entry, or each session as well, when it comes and when it
- * goes. `xlatd who` answers from these files (who.c).
+ * goes. `xlatd who` answers from these files (who.c). Where subscribers have
+ * port blocks, one line that says how they are computed can stand for all.
  *
  * Packets never wait for the disk: lines go into a buffer, and the buffer to
  * the file by a timer. When it is full, lines are lost; that is counted, and a
@@ -97,6 +98,42 @@ static void put_flow(struct journal *j, const char *event,
 		 src4, ntohs(f->src4_port), rest);
 }
 
+/* A BIB entry; none that the arithmetic of blocks knows by itself. */
+static void put_bib(struct journal *j, const char *event,
+		    const struct nat64_flow *f)
+{
+	if (!j->config->log_blocks ||
+	    !nat64_in_block(j->server->setup.path.nat64, f))
+		put_flow(j, event, f, false);
+}
+
+/*
+ * How blocks are given: a line for each run of addresses; `index` is the
+ * number of its first one.
+ */
+static void put_blocks(struct journal *j)
+{
+	const struct nat64_blocks *b = &j->config->blocks;
+	char prefix[ADDR_TEXT_LEN], first[ADDR_TEXT_LEN];
+	uint32_t n, run;
+	const struct in_addr *a = nat64_pool4(j->server->setup.path.nat64, &n);
+
+	for (uint32_t i = 0; i < n; i += run) {
+		run = 1;
+		while (i + run < n &&
+		       ntohl(a[i + run].s_addr) == ntohl(a[i].s_addr) + run)
+			run++;
+		put_line(j,
+			 "\"ev\":\"blocks\",\"subscribers\":\"%s\","
+			 "\"subscriber-length\":%u,\"size\":%u,\"low\":%u,"
+			 "\"high\":%u,\"src4\":\"%s\",\"addresses\":%u,"
+			 "\"index\":%u}\n",
+			 prefix6_format(&b->subscribers, prefix),
+			 b->subscriber_len, b->size, b->low, b->high,
+			 in4_format(a[i], first), run, i);
+	}
+}
+
 static void on_event(void *arg, enum nat64_event ev,
 		     const struct nat64_session_info *s)
 {
@@ -104,10 +141,10 @@ static void on_event(void *arg, enum nat64_event ev,
 
 	switch (ev) {
 	case NAT64_BIB_NEW:
-		put_flow(j, "bib", &s->flow, false);
+		put_bib(j, "bib", &s->flow);
 		break;
 	case NAT64_BIB_END:
-		put_flow(j, "bib-end", &s->flow, false);
+		put_bib(j, "bib-end", &s->flow);
 		break;
 	case NAT64_SESSION_NEW:
 		if (j->config->log_sessions)
@@ -133,7 +170,7 @@ static void put_present(struct journal *j)
 					   65536, v, LIST_MAX);
 
 		for (size_t i = 0; i < n; i++)
-			put_flow(j, "bib", &v[i].flow, false);
+			put_bib(j, "bib", &v[i].flow);
 	}
 }
 
@@ -264,6 +301,8 @@ struct journal *journal_open(struct server *s, struct err *e)
 		return NULL;
 	}
 	put_line(j, "\"ev\":\"start\"}\n");
+	if (j->config->log_blocks)
+		put_blocks(j);
 	put_present(j);
 	return j;
 }

@@ -83,6 +83,7 @@ static int make_tables(struct setup *s, const struct config *c, struct mono now,
 	n.subscriber_len = (uint8_t)c->subscriber_len;
 	n.limit_sessions = (uint32_t)c->limit_sessions;
 	n.limit_ports = (uint32_t)c->limit_ports;
+	n.blocks = c->blocks;
 	n.timers = c->timers;
 	n.seed[0] = s->seed[0];
 	n.seed[1] = s->seed[1];

@@ -20,8 +20,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "../nat64/nat64.h"
+
 struct found {
 	char *src6, *dst4; /* dst4 NULL: of a BIB entry */
+	bool block;	   /* src6 is a prefix, any of its hosts */
 	int sport6, dport;
 	double begin, end; /* end NAN: open */
 	const char *how;   /* it ended */
@@ -82,7 +85,8 @@ static void end(struct search *s, const json_t *o, double t, bool session)
 	for (size_t i = s->n; i-- > 0;) {
 		struct found *f = &s->v[i];
 
-		if (!isnan(f->end) || session != (f->dst4 != NULL) ||
+		if (!isnan(f->end) || f->block ||
+		    session != (f->dst4 != NULL) ||
 		    (session && (strcmp(f->dst4, word(o, "dst4")) != 0 ||
 				 f->dport != number(o, "dport"))))
 			continue;
@@ -101,6 +105,39 @@ static void end_all(struct search *s, double t, const char *how)
 		}
 }
 
+/* Whose block holds it, by the arithmetic that the line describes. */
+static void begin_block(struct search *s, const json_t *o, double t)
+{
+	struct nat64_blocks b = {
+		.subscriber_len = (uint8_t)number(o, "subscriber-length"),
+		.low = (uint16_t)number(o, "low"),
+		.high = (uint16_t)number(o, "high"),
+		.size = (uint32_t)number(o, "size"),
+	};
+	uint32_t n = (uint32_t)number(o, "addresses"), at;
+	uint32_t index = (uint32_t)number(o, "index");
+	char text[ADDR_TEXT_LEN];
+	struct prefix6 owner;
+	struct in_addr first;
+
+	if (prefix6_parse(word(o, "subscribers"), &b.subscribers) ||
+	    inet_pton(AF_INET, word(o, "src4"), &first) != 1 || !b.size ||
+	    !nat64_blocks_fit(&b, NAT64_MAX_POOL4)) {
+		s->broken++;
+		return;
+	}
+	at = ntohl(s->q->addr.s_addr) - ntohl(first.s_addr);
+	if (at >= n ||
+	    !nat64_blocks_owner(&b, index + at, (uint16_t)s->q->port, &owner))
+		return;
+	begin(s, o, t, false);
+	if (!s->n)
+		return;
+	free(s->v[s->n - 1].src6);
+	s->v[s->n - 1].src6 = strdup(prefix6_format(&owner, text));
+	s->v[s->n - 1].block = true;
+}
+
 static void take(struct search *s, const json_t *o)
 {
 	double t = json_number_value(json_object_get(o, "t"));
@@ -114,6 +151,8 @@ static void take(struct search *s, const json_t *o)
 	else if (!strcmp(ev, "lost"))
 		s->lost += (uint64_t)json_integer_value(
 			json_object_get(o, "lines"));
+	else if (!strcmp(ev, "blocks"))
+		begin_block(s, o, t);
 	else if (!is_asked_for(s->q, o))
 		return;
 	else if (!strcmp(ev, "bib") || !strcmp(ev, "session"))
@@ -192,7 +231,10 @@ static void print(const struct search *s, const struct found *f, FILE *out)
 {
 	char from[40], to[40];
 
-	fprintf(out, "%s port %d", f->src6, f->sport6);
+	if (f->block)
+		fprintf(out, "%s, by its port block", f->src6);
+	else
+		fprintf(out, "%s port %d", f->src6, f->sport6);
 	if (f->dst4)
 		fprintf(out, " to %s port %d", f->dst4, f->dport);
 	fprintf(out, ", from %s ", time_text(f->begin, from, sizeof(from)));

@@ -96,7 +96,8 @@ static bool sizes_valid(const struct nat64_cfg *c)
 	return c->n_pool4 >= 1 && c->n_pool4 <= NAT64_MAX_POOL4 &&
 	       c->max_sessions >= 1 && c->max_sessions <= NAT64_MAX_SESSIONS &&
 	       c->max_bibs >= 1 && c->max_bibs <= NAT64_MAX_SESSIONS &&
-	       c->subscriber_len <= 128;
+	       c->subscriber_len <= 128 &&
+	       (!c->blocks.size || nat64_blocks_fit(&c->blocks, c->n_pool4));
 }
 
 struct nat64 *nat64_init(void *mem, const struct nat64_cfg *cfg,
@@ -114,6 +115,7 @@ struct nat64 *nat64_init(void *mem, const struct nat64_cfg *cfg,
 	n->timers = cfg->timers;
 	n->addr_dependent = cfg->addr_dependent;
 	n->subscriber_len = cfg->subscriber_len;
+	n->blocks = cfg->blocks;
 	n->seed[0] = cfg->seed[0];
 	n->seed[1] = cfg->seed[1];
 	n->bibs = (struct bib *)(base + l.bibs);
@@ -339,10 +341,51 @@ static uint32_t home_address(const struct nat64 *n, const struct in6_addr *a)
 	return (uint32_t)(nat64_hash(n, w, 2) % n->pool.n);
 }
 
+/* A port for @f's host; where there are blocks, out of his. */
+static enum reason pick_port(struct nat64 *n, const struct nat64_flow *f,
+			     uint32_t *addr, uint16_t *port)
+{
+	uint64_t w[2] = {n->picks, ~n->picks}, random = nat64_hash(n, w, 2);
+	uint16_t want = ntohs(f->src6_port), low;
+
+	n->picks++;
+	if (!n->blocks.size) {
+		if (pool_pick(&n->pool, f->proto, home_address(n, &f->src6),
+			      want, random, addr, port))
+			return REASON_OK;
+		n->stats.no_port++;
+		return REASON_NAT64_NO_PORT;
+	}
+	if (nat64_blocks_find(&n->blocks, &f->src6, addr, &low) &&
+	    pool_pick_within(&n->pool, f->proto, *addr, low,
+			     (uint16_t)(low + n->blocks.size - 1), want, random,
+			     port))
+		return REASON_OK;
+	n->stats.limited_ports++;
+	return REASON_NAT64_HOST_PORTS;
+}
+
+bool nat64_in_block(const struct nat64 *n, const struct nat64_flow *f)
+{
+	uint32_t addr;
+	uint16_t low, port = ntohs(f->src4_port);
+
+	return n->blocks.size &&
+	       nat64_blocks_find(&n->blocks, &f->src6, &addr, &low) &&
+	       n->pool.addrs[addr].s_addr == f->src4.s_addr && port >= low &&
+	       port - low < (int)n->blocks.size;
+}
+
+const struct in_addr *nat64_pool4(const struct nat64 *n, uint32_t *count)
+{
+	*count = n->pool.n;
+	return n->pool.addrs;
+}
+
 static enum reason new_binding(struct nat64 *n, struct nat64_flow *f,
 			       uint32_t *b)
 {
-	uint64_t w[2] = {n->picks, ~n->picks};
+	enum reason why;
 	uint32_t addr;
 	uint16_t port;
 
@@ -355,13 +398,9 @@ static enum reason new_binding(struct nat64 *n, struct nat64_flow *f,
 		n->stats.limited_ports++;
 		return REASON_NAT64_HOST_PORTS;
 	}
-	n->picks++;
-	if (!pool_pick(&n->pool, f->proto, home_address(n, &f->src6),
-		       ntohs(f->src6_port), nat64_hash(n, w, 2), &addr,
-		       &port)) {
-		n->stats.no_port++;
-		return REASON_NAT64_NO_PORT;
-	}
+	why = pick_port(n, f, &addr, &port);
+	if (why)
+		return why;
 	f->src4 = n->pool.addrs[addr];
 	f->src4_port = htons(port);
 	*b = bib_add(n, f, addr);

@@ -14,6 +14,7 @@
 
 #include "../base/clock.h"
 #include "../core/reason.h"
+#include "blocks.h"
 
 enum nat64_proto { NAT64_TCP, NAT64_UDP, NAT64_ICMP, NAT64_N_PROTOS };
 
@@ -81,6 +82,7 @@ struct nat64_cfg {
 	/* What one subscriber may hold (RFC 6888 REQ-4); 0: any number. Of
 	 * the sessions, half may be begun from the IPv4 side. */
 	uint32_t limit_sessions, limit_ports;
+	struct nat64_blocks blocks; /* the only ports of a subscriber */
 	struct nat64_timers timers;
 	uint64_t seed[2]; /* secret: keys hashes and port selection */
 };
@@ -117,7 +119,8 @@ size_t nat64_memory(const struct nat64_cfg *cfg);
  * @now: the earliest time that will be passed
  *
  * Returns the table, which lies at @mem; NULL when @cfg is out of range (no
- * address, an address twice, a port range upside down, zero sizes).
+ * address, an address twice, a port range upside down, zero sizes, blocks
+ * that do not fit).
  * Context: pure.
  */
 struct nat64 *nat64_init(void *mem, const struct nat64_cfg *cfg,
@@ -193,6 +196,11 @@ enum reason nat64_peek_out(const struct nat64 *n, struct nat64_flow *f,
 			   struct mono now);
 enum reason nat64_peek_in(const struct nat64 *n, struct nat64_flow *f,
 			  struct mono now);
+
+/* nat64_in_block - are @f's sources a host and a port of his own block? */
+bool nat64_in_block(const struct nat64 *n, const struct nat64_flow *f);
+/* nat64_pool4 - the addresses in the order of their numbers; @count of them. */
+const struct in_addr *nat64_pool4(const struct nat64 *n, uint32_t *count);
 
 /* nat64_in_pool4 - is @a one of ours? Then a translated packet hairpins. */
 bool nat64_in_pool4(const struct nat64 *n, struct in_addr a);

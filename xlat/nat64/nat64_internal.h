@@ -98,6 +98,7 @@ struct nat64 {
 	struct nat64_timers timers;
 	bool addr_dependent;
 	uint8_t subscriber_len;
+	struct nat64_blocks blocks;
 	uint64_t seed[2];
 	uint64_t picks; /* ports picked at random so far */
 	struct pool pool;
@@ -155,6 +156,13 @@ void pool_give(struct pool *p, uint32_t addr, enum nat64_proto proto,
  */
 bool pool_pick(struct pool *p, enum nat64_proto proto, uint32_t first,
 	       uint16_t want, uint64_t random, uint32_t *addr, uint16_t *port);
+/*
+ * pool_pick_within - one of the ports @low to @high of @addr, all of which are
+ * in its range: @want, else of its parity, else any. False: all are taken.
+ */
+bool pool_pick_within(struct pool *p, enum nat64_proto proto, uint32_t addr,
+		      uint16_t low, uint16_t high, uint16_t want,
+		      uint64_t random, uint16_t *port);
 /* pool_check - NULL or what is wrong with the counts. */
 const char *pool_check(const struct pool *p);
 

@@ -244,6 +244,39 @@ bool pool_pick(struct pool *p, enum nat64_proto proto, uint32_t first,
 	return true;
 }
 
+/* As pick_in_class, of any range of ports. */
+static bool pick_between(const struct ports *po, unsigned int class,
+			 unsigned int low, unsigned int high, uint64_t random,
+			 uint16_t *port)
+{
+	unsigned int begin = (low + 1 - class) / 2;
+	unsigned int end = (high + 2 - class) / 2, bit;
+
+	if (begin >= end)
+		return false;
+	bit = next_bit_around(po->free[class], begin,
+			      begin + (unsigned int)(random % (end - begin)),
+			      end);
+	*port = (uint16_t)(bit << 1 | class);
+	return bit < end;
+}
+
+bool pool_pick_within(struct pool *p, enum nat64_proto proto, uint32_t addr,
+		      uint16_t low, uint16_t high, uint16_t want,
+		      uint64_t random, uint16_t *port)
+{
+	const struct ports *po = ports_of(p, addr, proto);
+	unsigned int class = want & 1u;
+
+	if (want >= low && want <= high && is_free(po, want))
+		*port = want;
+	else if (!pick_between(po, class, low, high, random, port) &&
+		 !pick_between(po, class ^ 1, low, high, random, port))
+		return false;
+	mark_taken(p, addr, proto, *port);
+	return true;
+}
+
 /* The bits that are set; false in @good when the summary disagrees. */
 static uint32_t count_free(const struct ports *po, bool *good)
 {

@@ -135,6 +135,25 @@ stop -TERM
 r=0; tail -n 1 "$tmp/log" | grep -q '"ev":"stop"' || r=1
 ok $r "a clean end is on record"
 
+r=0; start "log: {file: $tmp/blocks, what: block}
+port-blocks: {subscribers: \"2001:db8::/60\", size: 4032}" || r=1
+send 198.51.100.45
+r=0; poll grep -qs '"ev":"blocks"' "$tmp/blocks" || r=1
+port=$(ctl "bib src6=2001:db8::5 proto=udp" |
+	sed -n 's/.*"src4":"192.0.2.1:\([0-9]*\)".*/\1/p' | head -n 1)
+[ "$port" -ge 1024 ] && [ "$port" -lt 5056 ] || r=1
+grep -q '"proto":"udp"' "$tmp/blocks" && r=1
+ok $r "a host uses his port block, which one line explains"
+stop -TERM
+then=$(sed -n 's/{"t":\([0-9.]*\),"ev":"blocks".*/\1/p' "$tmp/blocks")
+r=0; who 1500 udp "$then" "$tmp/blocks" >"$tmp/who.txt" || r=1
+grep -q "^2001:db8::/64, by its port block, from .* (the engine stopped)" \
+	"$tmp/who.txt" || r=1
+who 5056 tcp "$then" "$tmp/blocks" >"$tmp/who.txt" || r=1
+grep -q "^2001:db8:0:1::/64, by its port block" "$tmp/who.txt" || r=1
+who 1023 tcp "$then" "$tmp/blocks" >/dev/null 2>&1 && r=1
+ok $r "and by which subscribers are found"
+
 r=0; start "log: {file: /dev/full}" || r=1
 send 198.51.100.45
 poll grep -q "No space left" "$tmp/plat.txt" || r=1
@@ -147,9 +166,11 @@ tun: {name: plat}
 pool6: 64:ff9b::/96
 pool4: [192.0.2.1]
 log: {file: x, what: session, rotate-bytes: 5000}
+port-blocks: {subscribers: "2001:db8::/48", size: 1000}
 EOF
 "$BUILD/xlatd" plat --config "$tmp/bad.yaml" 2>"$tmp/bad.txt" && r=1
-grep -q "bad.yaml:4:22:" "$tmp/bad.txt" && grep -q "bad.yaml:4:41:" "$tmp/bad.txt" || r=1
+grep -q "bad.yaml:4:22:" "$tmp/bad.txt" && grep -q "bad.yaml:4:41:" "$tmp/bad.txt" &&
+	grep -q "bad.yaml:5:14: .*fewer blocks" "$tmp/bad.txt" || r=1
 ok $r "mistakes are named with their places"
 r=0; "$BUILD/xlatd" who 192.0.2.1 99999 udp 5 "$tmp/log" >/dev/null 2>&1 && r=1
 "$BUILD/xlatd" who 192.0.2.1 99 udp 5 "$tmp/none" 2>"$tmp/none.txt" && r=1
