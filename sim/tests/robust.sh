@@ -70,7 +70,7 @@ check "nothing is left of two" nothing_left
 seed=${SEED:-$(date +%N | sed 's/^0*//')}
 echo "seed $seed"
 i=0
-while [ $i -lt 20 ]; do
+while [ $i -lt 10 ]; do
 	i=$((i + 1))
 	seed=$(((seed * 1103515245 + 12345) % 2147483648))
 	ms=$((seed / 7 % 4000))

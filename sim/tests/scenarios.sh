@@ -8,9 +8,24 @@ if [ "$(id -u)" != 0 ]; then
 	exit 77
 fi
 
+# A busy machine gives no verdict (status 3): that is no failure of what is
+# tested here, so it is played again, and left out in the end.
+play() {
+	for again in 1 2 3; do
+		"$xlatsim" run --quiet --out "$tmp/r" "scenarios/$1.yaml" \
+			>"$tmp/out" 2>"$tmp/err"
+		st=$?
+		[ $st = 3 ] || break
+	done
+	if [ $st = 3 ]; then
+		skip "$1: no verdict in $again runs"
+	else
+		check "$1 passes" test $st = 0
+	fi
+}
+
 for s in failover-standby path-mtu-blocked clat-modes; do
-	check "$s passes" exits 0 "$xlatsim" run --quiet --out "$tmp/r" \
-		"scenarios/$s.yaml"
+	play "$s"
 done
 check "nothing is left" nothing_left
 

@@ -55,8 +55,9 @@ struct ynode *yaml_get(const struct ynode *m, const char *key);
 /*
  * yaml_overlay - @base with what @over says: maps are merged key by key, all
  * else is replaced; a key with a plus behind it, `key+: [...]`, appends its
- * list to the list of `key`. Each word keeps the place where it stood. Either may be
- * NULL. Neither is changed; the result shares their nodes. Allocates in @a.
+ * list to the list of `key`. Each word keeps the place where it stood. Either
+ * may be NULL. Neither is changed; the result shares their nodes. Allocates in
+ * @a.
  */
 const struct ynode *yaml_overlay(const struct ynode *base,
 				 const struct ynode *over, struct arena *a);
