@@ -100,9 +100,11 @@ static void read_measurement(const struct reading *r, const json_t *m,
 {
 	const char *kind = word_of(m, "kind");
 	const json_t *rate = metric(m, "rate");
+	bool told = json_is_string(metric(m, "verdict"));
 
+	/* a transfer that did not begin has no rate, but a reason */
 	if (json_is_true(json_object_get(m, "invalid")) ||
-	    !json_is_number(rate) ||
+	    (!json_is_number(rate) && !told) ||
 	    (strcmp(kind, "iperf3") && strcmp(kind, "throughput") &&
 	     strcmp(kind, "diagnosis")))
 		return;

@@ -69,19 +69,20 @@ check "advice for a topology" exits 0 "$xlatsim" advise --results "$advise" topo
 check "what it has otherwise is marked" says "attach: vnet  [CHANGE: the topology has it otherwise]"
 check "advice for a scenario" exits 0 "$xlatsim" advise --results "$advise" scenarios/offload/half-a-megabit.yaml
 check "advice as JSON" exits 0 "$xlatsim" advise --json "$advise/offload/latest"
-check "advice as JSON says why" says '"against_cell": "lossy.on"'
-check "no advice for another engine" exits 3 "$xlatsim" advise --results "$advise" topologies/wisp-pair.yaml
-check "the engine is named" says "xlatd as PLAT"
-cp -R "$advise/offload/latest" "$tmp/plain" && sed -i 's/"attach": "[a-z-]*"/"engine": "jool"/; s/"do": "offload"/"do": "shape"/' "$tmp/plain/matrix.json"
+check "advice as JSON says why" says '"against_cell": "jool-lossy.on.done.merging"'
+sed "s/engine: xlatd/engine: tayga/" topologies/wisp-pair.yaml >"$tmp/tayga.yaml"
+check "no advice for another engine" exits 3 "$xlatsim" advise --results "$advise" "$tmp/tayga.yaml"
+check "the engine is named" says "tayga as PLAT"
+cp -R "$advise/offload/latest" "$tmp/plain" && sed -i 's/"attach": "[a-z-]*"/"engine": "jool"/; s/"do": "offload"/"do": "shape"/; s/"offloads": {/"none": {/' "$tmp/plain/matrix.json"
 check "no advice without settings" exits 3 "$xlatsim" advise "$tmp/plain"
 check "says so" says "none of its axes sets an offload or an attachment"
 check "no advice out of nothing" exits 3 "$xlatsim" advise --results "$tmp" topologies/wisp-pair.yaml
 check "advice of two files" exits 2 "$xlatsim" advise a b
 check "advice out of a result" exits 2 "$xlatsim" advise "$here/data/report/result.json"
 check "names the schema" says "xlatsim-result/1"
-cp -R "$advise/offload/latest" "$tmp/gone" && rm -r "$tmp/gone/cells/vnet.on"
+cp -R "$advise/offload/latest" "$tmp/gone" && rm -r "$tmp/gone/cells/xlatd-tun.on.done.merging"
 check "advice without a cell" exits 2 "$xlatsim" advise "$tmp/gone"
-check "the cell is named" says "cells/vnet.on/1/result.json"
+check "the cell is named" says "cells/xlatd-tun.on.done.merging/1/result.json"
 echo '{"schema": 3' >"$tmp/bad.json"
 check "advice out of broken JSON" exits 2 "$xlatsim" advise "$tmp/bad.json"
 check "names where it breaks" grep -q 'bad.json:[0-9]*:[0-9]*: ' "$tmp/err"
