@@ -22,7 +22,7 @@ struct diagnose_evidence {
 	double told_too_big; /* refused, with an error to the sender */
 	double send_refused; /* translated, and refused by the way out */
 	double fragments;    /* made of larger packets */
-	double cpe_cpu, plat_cpu; /* busiest process, of what it may have */
+	double cpe_cpu, plat_cpu; /* busiest process, of one core */
 	bool armed; /* metadata is lost and something upstream still merges */
 };
 
