@@ -70,6 +70,18 @@ static bool world4_allowed(const struct path *p, struct in_addr a)
 	       addr4_is_global(a) || nat64_in_pool4(p->nat64, a);
 }
 
+/* What an ICMP error quotes: its protocol, where it can have a session. */
+static enum reason quoted_proto(const struct pkt_ip *in, struct nat64_flow *f)
+{
+	if (!session_proto(in, &f->proto))
+		return REASON_NAT64_PROTOCOL;
+	if (!in->has_ports)
+		return REASON_NAT64_NO_SESSION;
+	if (f->proto == NAT64_ICMP)
+		f->dst_port = 0;
+	return REASON_OK;
+}
+
 /* ---- 6 to 4 ---------------------------------------------------------------
  */
 
@@ -81,14 +93,10 @@ static enum reason error64(struct path *p, const struct pkt_info *info,
 			       .dst6 = in->src.v6,
 			       .src6_port = in->dport,
 			       .dst_port = in->sport};
-	enum reason r;
+	enum reason r = quoted_proto(in, &f);
 
-	if (!session_proto(in, &f.proto))
-		return REASON_NAT64_PROTOCOL;
-	if (!in->has_ports)
-		return REASON_NAT64_NO_SESSION;
-	if (f.proto == NAT64_ICMP)
-		f.dst_port = 0;
+	if (r)
+		return r;
 	if (!rfc6052_decode(&p->pool6, &in->src.v6, &f.dst4) ||
 	    !rfc6052_decode(&p->pool6, &info->outer.dst.v6, &map->outer.dst.v4))
 		return REASON_NAT64_NOT_POOL6;
@@ -172,14 +180,10 @@ static enum reason error46(struct path *p, const struct pkt_info *info,
 			       .dst4 = in->dst.v4,
 			       .src4_port = in->sport,
 			       .dst_port = in->dport};
-	enum reason r;
+	enum reason r = quoted_proto(in, &f);
 
-	if (!session_proto(in, &f.proto))
-		return REASON_NAT64_PROTOCOL;
-	if (!in->has_ports)
-		return REASON_NAT64_NO_SESSION;
-	if (f.proto == NAT64_ICMP)
-		f.dst_port = 0;
+	if (r)
+		return r;
 	rfc6052_encode(&p->pool6, f.dst4, &f.dst6);
 	r = nat64_peek_in(p->nat64, &f, p->now);
 	if (r)
