@@ -264,8 +264,10 @@ int ask_echo(struct world *w, const int *nodes, size_t n,
 	     const struct addr *dst, struct mono deadline, struct err *e)
 {
 	struct questions qs = {.v = calloc(n + 1, sizeof(*qs.v))};
-	int ret = qs.v ? 0 : err_set(e, ENOMEM, "out of memory");
+	int ret = 0;
 
+	if (!qs.v)
+		return err_set(e, ENOMEM, "out of memory");
 	for (size_t i = 0; i < n && !ret; i++) {
 		put_echo(&qs.v[i], w, dst);
 		qs.n++;

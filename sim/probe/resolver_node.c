@@ -18,6 +18,7 @@
  */
 #include "probe_internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -57,6 +58,7 @@ static size_t server_of(const struct resolver *r, size_t q)
 {
 	size_t first = r->conf.rotate ? q : 0;
 
+	assert(r->conf.n_servers); /* else there is no step */
 	return (first + (size_t)r->v[q].step) % r->conf.n_servers;
 }
 

@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+static const uint8_t magic[4] = {'X', 'L', 'S', '1'};
+
 #define WINDOW	 64
 #define IS_EVENT 0x80 /* in the byte of the state */
 
@@ -34,7 +36,7 @@ static uint64_t get64(const uint8_t *at)
 
 void sync_encode_header(const struct sync_header *h, uint8_t *at)
 {
-	memcpy(at, "XLS1", 4);
+	memcpy(at, magic, sizeof(magic));
 	put32(at + 4, h->n << 16);
 	put64(at + 8, h->from);
 	put64(at + 16, h->to);
@@ -43,7 +45,7 @@ void sync_encode_header(const struct sync_header *h, uint8_t *at)
 
 bool sync_decode_header(const uint8_t *at, size_t len, struct sync_header *h)
 {
-	if (len < SYNC_HEADER_BYTES || memcmp(at, "XLS1", 4) != 0)
+	if (len < SYNC_HEADER_BYTES || memcmp(at, magic, sizeof(magic)) != 0)
 		return false;
 	h->n = get32(at + 4) >> 16;
 	h->from = get64(at + 8);
