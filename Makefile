@@ -272,7 +272,7 @@ bench-nat64: deps
 bench-engine: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(BUILD)/bench_core $(BUILD)/bench_engine
 	@$(BUILD)/bench_core
-	@$(BUILD)/bench_engine $(BENCH_FLAGS) $(BUILD)/xlatd || [ $$? = 77 ]
+	@$(BUILD)/bench_engine $(BENCH_FLAGS) $(abspath $(BUILD)/xlatd) || [ $$? = 77 ]
 
 coverage: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/coverage OPT="-O0 -g" \
