@@ -118,6 +118,10 @@ static enum sync_verdict accept_seq(struct sync_peer *p, uint64_t seq)
 
 enum sync_verdict sync_accept(struct sync_peer *p, const struct sync_header *h)
 {
+	if (h->from == p->epoch) {
+		p->duplicates++; /* sent back to us */
+		return SYNC_REPLAY;
+	}
 	if (h->to != p->epoch) {
 		p->stranger = h->from;
 		return SYNC_STRANGER;

@@ -67,8 +67,9 @@ enum sync_verdict {
  * sync_accept - judge an authentic datagram.
  * Only who names our epoch heard us in this life: recordings of earlier ones
  * are strangers, and so are the peer's earlier lives (the last SYNC_PAST of
- * them are remembered). Within an epoch each number counts once (RFC
- * 4303 3.4.3).
+ * them are remembered). What we said ourselves is a replay, whoever sends it
+ * back: answered, it would make us our own peer. Within an epoch each number
+ * counts once (RFC 4303 3.4.3).
  */
 enum sync_verdict sync_accept(struct sync_peer *p, const struct sync_header *h);
 

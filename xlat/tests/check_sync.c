@@ -397,6 +397,27 @@ START_TEST(only_the_living_are_believed)
 }
 END_TEST
 
+/* Without the key one can still send back what we said, answers as well. */
+START_TEST(our_own_words_are_not_the_peers)
+{
+	struct sync_peer p = {.epoch = 100};
+	struct sync_header h = {.from = 100, .to = 0, .seq = 1};
+
+	ck_assert_int_eq(sync_accept(&p, &h), SYNC_REPLAY);
+	ck_assert_uint_eq(p.stranger, 0);
+	h.to = 100;
+	ck_assert_int_eq(sync_accept(&p, &h), SYNC_REPLAY);
+	ck_assert_uint_eq(p.peer, 0);
+	ck_assert_uint_eq(p.duplicates, 2);
+	h = (struct sync_header){.from = 7, .to = 100, .seq = 1};
+	ck_assert_int_eq(sync_accept(&p, &h), SYNC_NEW_PEER);
+	h = (struct sync_header){.from = 100, .to = 100, .seq = 3};
+	ck_assert_int_eq(sync_accept(&p, &h), SYNC_REPLAY);
+	h = (struct sync_header){.from = 7, .to = 100, .seq = 2};
+	ck_assert_int_eq(sync_accept(&p, &h), SYNC_FRESH);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("sync");
@@ -414,6 +435,7 @@ int main(void)
 	tcase_add_test(t, a_full_table_says_so);
 	tcase_add_test(w, headers_are_checked);
 	tcase_add_test(w, only_the_living_are_believed);
+	tcase_add_test(w, our_own_words_are_not_the_peers);
 	suite_add_tcase(s, t);
 	suite_add_tcase(s, w);
 	r = srunner_create(s);
