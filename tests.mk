@@ -131,3 +131,6 @@ check_ctl_LIBS := daemon nat64 io core base
 FUZZERS += fuzz_pref64
 fuzz_pref64_SRC := xlat/fuzz/fuzz_pref64.c
 fuzz_pref64_LIBS := core base
+FUZZERS += fuzz_sync
+fuzz_sync_SRC := xlat/fuzz/fuzz_sync.c
+fuzz_sync_LIBS := nat64 core base

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Evidence as real runs left it (xlatd behind a raw socket, Jool in a virtual
- * machine; 150 Mbit/s radio), and the verdict that each has to get.
+ * Evidence, and the verdict that it has to get: of collapses, cures, needless
+ * errors and partial checksums as real runs left it (xlatd behind a raw socket,
+ * Jool in a virtual machine; 150 Mbit/s radio), of the others as reasoned.
  */
 #include "../score/diagnose.h"
 
