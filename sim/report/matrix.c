@@ -384,7 +384,12 @@ static void html_row(FILE *f, const struct grid *g, const json_t *row)
 	enum verdict v = verdict_of(row);
 	const char *link = word_of(row, "report");
 
-	fputs("<tr>", f);
+	/* first, so that no width of the table hides it */
+	fprintf(f, "<tr><td class=\"word\"><b class=\"pill %s\">%s</b> ",
+		verdict_word(v), verdict_word(v));
+	if (*link)
+		html_link(f, NULL, link, "report");
+	fputs("</td>", f);
 	for (size_t k = 0; k < g->n; k++) {
 		fputs(g->is_axis[k] ? "<td class=\"word\">"
 				    : "<td class=\"num\">",
@@ -392,12 +397,8 @@ static void html_row(FILE *f, const struct grid *g, const json_t *row)
 		text_markup(f, cell_text(g, row, k));
 		fputs("</td>", f);
 	}
-	fprintf(f, "<td><b class=\"pill %s\">%s</b></td><td>", verdict_word(v),
-		verdict_word(v));
+	fputs("<td class=\"reason\">", f);
 	text_markup(f, word_of(row, "why"));
-	fputs("</td><td>", f);
-	if (*link)
-		html_link(f, NULL, link, "report");
 	fputs("</td></tr>\n", f);
 }
 
@@ -420,16 +421,15 @@ static void html_page(FILE *f, const json_t *doc)
 		matrix_doc_count(doc, VERDICT_SKIP), unfinished(doc));
 	text_markup(f, word_of(doc, "started"));
 	fputs("</p>\n</div></header>\n<main>\n<section><div class=\"scroll\">"
-	      "<table><caption>One line a cell</caption><thead><tr>",
+	      "<table><caption>One line a cell</caption><thead><tr>"
+	      "<th scope=\"col\">Verdict</th>",
 	      f);
 	for (size_t k = 0; k < g.n; k++) {
 		fputs("<th scope=\"col\">", f);
 		text_markup(f, g.heads[k]);
 		fputs("</th>", f);
 	}
-	fputs("<th scope=\"col\">Verdict</th><th scope=\"col\">Why</th>"
-	      "<th scope=\"col\">More</th></tr></thead><tbody>\n",
-	      f);
+	fputs("<th scope=\"col\">Why</th></tr></thead><tbody>\n", f);
 	json_array_foreach(json_object_get(doc, "cells"), i, row)
 		html_row(f, &g, row);
 	fputs("</tbody></table></div></section>\n</"

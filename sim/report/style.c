@@ -70,6 +70,7 @@ const char html_style[] =
 	"thead th { color: var(--soft); font-size: 13px; }\n"
 	"tbody th { font-weight: 600; }\n"
 	".word { white-space: nowrap; }\n"
+	".reason { min-width: 18em; }\n"
 	".num { text-align: right; white-space: nowrap;\n"
 	"  font-variant-numeric: tabular-nums; }\n"
 	"tr.k-route td { color: var(--soft); }\n"
