@@ -91,16 +91,11 @@ static int write_plan(struct session *ss, const struct plan *p, struct err *e)
 	char *text = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
-	int ret;
 
-	if (!f)
-		return err_set(e, ENOMEM, "out of memory");
-	plan_print(p, f);
-	fclose(f);
-	ret = file_write(arena_printf(ss->a, "%s/plan.txt", ss->r->dir), text,
-			 len, e);
-	free(text);
-	return ret;
+	if (f)
+		plan_print(p, f);
+	return file_write_stream(arena_printf(ss->a, "%s/plan.txt", ss->r->dir),
+				 f, &text, &len, e);
 }
 
 /* ---- stages ----------------------------------------------------------------

@@ -32,9 +32,7 @@ static enum bench_attach jool_attach(enum conform_role role)
 /* ---- configuration ---------------------------------------------------------
  */
 
-static const struct {
-	const char *knob, *word, *why;
-} fixed[] = {
+static const struct fixed_knob fixed[] = {
 	{"mtu4", "1500", "Jool takes MTUs from routes, which are not set here"},
 	{"mtu6", "1500", "Jool takes MTUs from routes, which are not set here"},
 	{"well-known", "lab", "Jool has no such rule about 64:ff9b::/96"},
@@ -42,17 +40,6 @@ static const struct {
 	{"sessions", NULL, "Jool's tables have no size"},
 	{"subscriber-length", NULL, "Jool knows no subscribers"},
 };
-
-static int check_fixed(const struct setup *s, struct err *why)
-{
-	for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++) {
-		const char *word = setup_get(s, fixed[i].knob, NULL);
-
-		if (word && (!fixed[i].word || strcmp(word, fixed[i].word)))
-			return err_set(why, ENOTSUP, "%s", fixed[i].why);
-	}
-	return 0;
-}
 
 /* Lines begin with the name of the tool; start() puts its path there. */
 static void put_globals(const struct setup *s, FILE *f)
@@ -155,7 +142,8 @@ static int jool_configure(const struct setup *s, FILE *f, struct err *why)
 {
 	bool plat = s->role == ROLE_PLAT;
 	const char *prefix = setup_get(s, plat ? "pool6" : "pref64", NULL);
-	int ret = check_fixed(s, why);
+	int ret = setup_check_fixed(s, fixed, sizeof(fixed) / sizeof(*fixed),
+				    why);
 
 	if (ret)
 		return ret;

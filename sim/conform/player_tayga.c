@@ -24,9 +24,7 @@ static enum bench_attach tayga_attach(enum conform_role role)
 }
 
 /* Knobs with the only word that TAYGA can be said to follow; NULL: none. */
-static const struct {
-	const char *knob, *word, *why;
-} fixed[] = {
+static const struct fixed_knob fixed[] = {
 	{"traffic-class", "copy", "TAYGA always copies the traffic class"},
 	{"tos", NULL, "TAYGA cannot set a TOS"},
 	{"well-known", "strict",
@@ -45,17 +43,6 @@ static const struct {
 	{"timer", NULL, "the kernel's timers are not set here"},
 	{"static", NULL, "the kernel's NAT44 has no static entries"},
 };
-
-static int check_fixed(const struct setup *s, struct err *why)
-{
-	for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++) {
-		const char *word = setup_get(s, fixed[i].knob, NULL);
-
-		if (word && (!fixed[i].word || strcmp(word, fixed[i].word)))
-			return err_set(why, ENOTSUP, "%s", fixed[i].why);
-	}
-	return 0;
-}
 
 static void put_maps(const struct setup *s, FILE *f)
 {
@@ -113,7 +100,8 @@ static int check_maps(const struct setup *s, struct err *why)
 
 static int tayga_configure(const struct setup *s, FILE *f, struct err *why)
 {
-	int ret = check_fixed(s, why);
+	int ret = setup_check_fixed(s, fixed, sizeof(fixed) / sizeof(*fixed),
+				    why);
 	bool plat = s->role == ROLE_PLAT;
 	const char *pref64 = setup_get(s, plat ? "pool6" : "pref64", NULL);
 

@@ -109,10 +109,9 @@ int conform_junit(const char *path, struct conform_result *const *r, size_t n,
 	char *text = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
-	int ret;
 
 	if (!f)
-		return err_set(e, ENOMEM, "out of memory");
+		return err_set(e, ENOMEM, "%s: out of memory", path);
 	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n", f);
 	for (size_t i = 0; i < n; i++) {
 		size_t left =
@@ -129,8 +128,5 @@ int conform_junit(const char *path, struct conform_result *const *r, size_t n,
 		fputs("  </testsuite>\n", f);
 	}
 	fputs("</testsuites>\n", f);
-	fclose(f);
-	ret = file_write(path, text, len, e);
-	free(text);
-	return ret;
+	return file_write_stream(path, f, &text, &len, e);
 }

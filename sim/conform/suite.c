@@ -43,6 +43,18 @@ const char *setup_get(const struct setup *s, const char *key,
 	return found;
 }
 
+int setup_check_fixed(const struct setup *s, const struct fixed_knob *v,
+		      size_t n, struct err *why)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *word = setup_get(s, v[i].knob, NULL);
+
+		if (word && (!v[i].word || strcmp(word, v[i].word) != 0))
+			return err_set(why, ENOTSUP, "%s", v[i].why);
+	}
+	return 0;
+}
+
 bool setup_has(const struct setup *s, const char *key)
 {
 	return setup_get(s, key, NULL) != NULL;

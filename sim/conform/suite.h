@@ -8,6 +8,7 @@
 #define CONFORM_SUITE_H
 
 #include "../../xlat/base/addr.h"
+#include "../../xlat/base/err.h"
 #include "packet.h"
 
 enum conform_role { ROLE_SIIT, ROLE_CLAT, ROLE_PLAT, N_CONFORM_ROLES };
@@ -89,6 +90,16 @@ struct suite *suite_load_text(const char *name, const char *text,
  * no more. */
 const struct knob *setup_knob(const struct setup *s, const char *key,
 			      size_t *from);
+/* A knob that an engine knows in one position only (NULL: not at all). */
+struct fixed_knob {
+	const char *knob, *word, *why;
+};
+
+/* setup_check_fixed - -ENOTSUP, with the reason in @why, when @s turns one of
+ * @v elsewhere; else 0. */
+int setup_check_fixed(const struct setup *s, const struct fixed_knob *v,
+		      size_t n, struct err *why);
+
 /* setup_get - the word of knob @key, or @fallback where it is not set. */
 const char *setup_get(const struct setup *s, const char *key,
 		      const char *fallback);

@@ -253,14 +253,9 @@ int engine_put(const struct engine *en, const char *name, FILE *f, char **text,
 	       size_t *len, struct err *e)
 {
 	char path[4096];
-	int ret;
 
-	if (!f || fclose(f))
-		return err_set(e, ENOMEM, "out of memory");
 	snprintf(path, sizeof(path), "%s/%s", engine_dir(en), name);
-	ret = file_write(path, *text, *len, e);
-	free(*text);
-	return ret;
+	return file_write_stream(path, f, text, len, e);
 }
 
 /* ---- control sockets -------------------------------------------------------

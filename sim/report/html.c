@@ -217,13 +217,8 @@ int report_html(const char *path, const struct result *r, struct err *e)
 	char *text = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
-	int ret;
 
-	if (!f)
-		return err_set(e, ENOMEM, "%s: out of memory", path);
-	put_page(f, r);
-	ret = fclose(f) ? err_set(e, ENOMEM, "%s: out of memory", path)
-			: file_write(path, text, len, e);
-	free(text);
-	return ret;
+	if (f)
+		put_page(f, r);
+	return file_write_stream(path, f, &text, &len, e);
 }

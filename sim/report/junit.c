@@ -174,13 +174,8 @@ int report_junit(const char *path, struct result *const *r, size_t n,
 	char *text = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
-	int ret;
 
-	if (!f)
-		return err_set(e, ENOMEM, "%s: out of memory", path);
-	put_suites(f, r, n);
-	ret = fclose(f) ? err_set(e, ENOMEM, "%s: out of memory", path)
-			: file_write(path, text, len, e);
-	free(text);
-	return ret;
+	if (f)
+		put_suites(f, r, n);
+	return file_write_stream(path, f, &text, &len, e);
 }

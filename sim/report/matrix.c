@@ -311,21 +311,6 @@ static void put_padded(FILE *out, const char *s, size_t width)
 		fputc(' ', out);
 }
 
-static const char *color_of(enum verdict v)
-{
-	switch (v) {
-	case VERDICT_PASS:
-		return "\033[32m";
-	case VERDICT_FAIL:
-		return "\033[1;31m";
-	case VERDICT_INVALID:
-		return "\033[1;33m";
-	case VERDICT_SKIP:
-		return "\033[36m";
-	}
-	return "";
-}
-
 static void put_row(FILE *out, const struct grid *g, const json_t *row,
 		    bool color)
 {
@@ -334,7 +319,7 @@ static void put_row(FILE *out, const struct grid *g, const json_t *row,
 
 	for (size_t k = 0; k < g->n; k++)
 		put_padded(out, cell_text(g, row, k), g->width[k]);
-	fprintf(out, "%s%s%s", color ? color_of(v) : "", verdict_word(v),
+	fprintf(out, "%s%s%s", color ? verdict_paint(v) : "", verdict_word(v),
 		color ? "\033[0m" : "");
 	if (v != VERDICT_PASS && *why) {
 		fputs("  ", out);
@@ -448,15 +433,10 @@ static int write_with(const char *path, const json_t *doc,
 	char *text = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
-	int ret;
 
-	if (!f)
-		return err_set(e, ENOMEM, "%s: out of memory", path);
-	put(f, doc);
-	ret = fclose(f) ? err_set(e, ENOMEM, "%s: out of memory", path)
-			: file_write(path, text, len, e);
-	free(text);
-	return ret;
+	if (f)
+		put(f, doc);
+	return file_write_stream(path, f, &text, &len, e);
 }
 
 int report_matrix_html(const char *path, const json_t *doc, struct err *e)

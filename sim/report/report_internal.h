@@ -31,6 +31,8 @@ const char *metric_text(const struct metric *m, char *buf, unsigned int len);
 json_t *text_json(const char *s);
 /* metric_json - an object of `value` and `unit`. */
 json_t *metric_json(const struct metric *m);
+/* verdict_paint - what colours a verdict on a terminal. */
+const char *verdict_paint(enum verdict v);
 /* judged_detail - the part of a verdict's text after "MEASURE.METRIC: ". */
 const char *judged_detail(const struct judged *j);
 /* op_word - "at-most", "at-least", "is" */

@@ -20,19 +20,7 @@ struct table {
 
 static const char *paint_verdict(const struct table *t, enum verdict v)
 {
-	if (!t->color)
-		return "";
-	switch (v) {
-	case VERDICT_PASS:
-		return "\033[32m";
-	case VERDICT_FAIL:
-		return "\033[1;31m";
-	case VERDICT_INVALID:
-		return "\033[1;33m";
-	case VERDICT_SKIP:
-		return "\033[36m";
-	}
-	return "";
+	return t->color ? verdict_paint(v) : "";
 }
 
 static const char *paint(const struct table *t, const char *code)

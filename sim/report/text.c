@@ -155,6 +155,21 @@ const char *metric_text(const struct metric *m, char *buf, unsigned int len)
 	return units_format(m->num, m->def->unit, buf, len);
 }
 
+const char *verdict_paint(enum verdict v)
+{
+	switch (v) {
+	case VERDICT_PASS:
+		return "\033[32m";
+	case VERDICT_FAIL:
+		return "\033[1;31m";
+	case VERDICT_INVALID:
+		return "\033[1;33m";
+	case VERDICT_SKIP:
+		return "\033[36m";
+	}
+	return "";
+}
+
 const char *judged_detail(const struct judged *j)
 {
 	size_t skip = strlen(j->expect->measure) + strlen(j->expect->metric);

@@ -128,6 +128,19 @@ int file_write(const char *path, const void *data, size_t len, struct err *e)
 	return ret;
 }
 
+int file_write_stream(const char *path, FILE *f, char **text, size_t *len,
+		      struct err *e)
+{
+	int ret;
+
+	if (!f)
+		return err_set(e, ENOMEM, "%s: out of memory", path);
+	ret = fclose(f) ? err_set(e, ENOMEM, "%s: out of memory", path)
+			: file_write(path, *text, *len, e);
+	free(*text);
+	return ret;
+}
+
 int file_put(const char *path, const char *text, struct err *e)
 {
 	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC), ret = 0;

@@ -4,6 +4,7 @@
 #define BASE_FILE_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 #include "err.h"
 
@@ -12,6 +13,14 @@ char *file_read(const char *path, size_t *len, struct err *e);
 
 /* file_write - create or replace through a temporary name and rename. */
 int file_write(const char *path, const void *data, size_t len, struct err *e);
+
+/*
+ * file_write_stream - as file_write, with what @f holds: an open_memstream()
+ * into @text and @len, or NULL when there was no memory for one. @f is closed
+ * and @text freed, whatever happens.
+ */
+int file_write_stream(const char *path, FILE *f, char **text, size_t *len,
+		      struct err *e);
 
 /* file_put - write a short text to an existing file such as a sysctl. */
 int file_put(const char *path, const char *text, struct err *e);

@@ -406,6 +406,29 @@ START_TEST(plat_stored_syn_ends_in_port_unreachable)
 }
 END_TEST
 
+/* A BIB entry that does not admit this sender is no reason to refuse either. */
+START_TEST(plat_stored_syn_that_is_filtered)
+{
+	size_t len;
+
+	start(ROLE_PLAT, "tun: {name: t}\npool6: 64:ff9b::/96\n"
+			 "pool4: [192.0.2.1]\nallow-private: true\n"
+			 "filtering: address-dependent\nseed: 1\n");
+	len = tcp6(p, "2001:db8::5", 4001, "64:ff9b::c633:6401", 80, SYN);
+	ck_assert_int_eq(push(p, len), VERDICT_FORWARD);
+	pull();
+	len = tcp4(p, "198.51.100.9", 80, "192.0.2.1", 4001, SYN);
+	ck_assert_int_eq(push(p, len), VERDICT_DROP);
+	ck_assert_uint_eq(REASON_N(NAT64_SYN_QUEUE), 1);
+	len = tcp6(p, "2001:db8::5", 4001, "64:ff9b::c633:6409", 80, SYN);
+	ck_assert_int_eq(push(p, len), VERDICT_FORWARD);
+	ck_assert_uint_eq(su.path.syns->n, 0);
+	len = tcp4(p, "198.51.100.9", 80, "192.0.2.1", 4001, SYN | ACK);
+	ck_assert_int_eq(push(p, len), VERDICT_FORWARD);
+	stop();
+}
+END_TEST
+
 /* Both open at once: the session is established, and nobody is told. */
 START_TEST(plat_simultaneous_open)
 {
@@ -733,6 +756,7 @@ int main(void)
 	tcase_add_test(t, clat_hostile);
 	tcase_add_test(t, plat_there_and_back);
 	tcase_add_test(t, plat_stored_syn_ends_in_port_unreachable);
+	tcase_add_test(t, plat_stored_syn_that_is_filtered);
 	tcase_add_test(t, plat_simultaneous_open);
 	tcase_add_test(t, plat_syn_flood_is_bounded);
 	tcase_add_test(t, plat_refusals_have_reasons);
