@@ -43,7 +43,8 @@ engine_SRCS := engine start util ask nlroute announce relay bind9 bind9_auth bin
 	frr vty health health_main radv radv_main xlatd
 engine_SRCS += jool jool_host jool_net pair jool_node jool_vm guest jool_module jool_bench
 engine_SRCS += unbound nft_nat44 hold tayga
-relay_SRCS := relay config control path port pool impair segment hist
+relay_SRCS := relay config control path port pool impair segment hist \
+	slots
 probe_SRCS := capture capture_node dns dns_msg dns_node iperf3 node_args ping \
 	ping_node probe flow resolv_conf resolver resolver_node sessions \
 	sessions_node sessions_server stream stream_main stream_node stream_record \

@@ -5,7 +5,7 @@
 
 /* The relay is one thread: near a whole core it is the bottleneck. */
 #define RELAY_CPU_LIMIT 0.9
-/* Packets this late at the 99th percentile distort delays and gaps. */
+/* Late by more than this for a hundredth of the time distorts delays. */
 #define RELAY_LATE_LIMIT_NS 10e6
 
 static struct engine *find_relay(struct engines *es)
@@ -82,7 +82,7 @@ void testbed_end(struct testbed *tb, struct engines *es,
 	if (!stats)
 		return;
 	tb->relay = true;
-	tb->relay_late_p99_ns = number(stats, "late_p99_ns");
+	tb->relay_late_p99_ns = number(stats, "late_slot_p99_ns");
 	tb->relay_late_max_ns = number(stats, "late_max_ns");
 	tb->relay_overruns = (uint64_t)number(stats, "overruns");
 	json_decref(stats);
@@ -118,8 +118,8 @@ static const char *limited_by(const struct testbed *tb,
 		units_format(tb->relay_late_p99_ns, UNIT_TIME, got,
 			     sizeof(got));
 		return arena_printf(a,
-				    "the link relay sent 1%% of its packets "
-				    "more than %s late",
+				    "for 1%% of the time the link relay "
+				    "was %s late or more",
 				    got);
 	}
 	return NULL;
@@ -155,6 +155,7 @@ const char *testbed_record(const struct testbed *tb, struct result *r,
 		"busy, relay %.0f%% of a core",
 		late, host_cpu_share(tb->cpu_begin, tb->cpu_end) * 100,
 		tb->relay_cpu * 100);
+	r->gap_blur_ns = tb->relay ? tb->relay_late_max_ns : 0;
 	m->why = limited_by(tb, s, a);
 	m->invalid = m->why != NULL;
 	return m->why;

@@ -9,18 +9,23 @@
  * if that asks for chunks, it gets one each interval, by one timer that walks
  * over all. What a full socket does not take is kept back, one frame at most;
  * chunks that are due meanwhile are left out, echoes are not asked for twice.
+ * Left out, too, is a chunk while those of UNACKED_NS are not acknowledged:
+ * hundreds of sessions come back to life in the same moment, and what each had
+ * to catch up would be a flood that measures the machine, not the network.
  * It ends by a signal.
  */
 #include "sessions_internal.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,6 +33,8 @@
 
 #define TICK_NS	    (5 * NS_PER_MS)
 #define MAX_CLIENTS 16384
+#define UNACKED_NS  (500 * NS_PER_MS) /* more than a round trip */
+#define MIN_UNACKED 2		      /* chunks */
 
 struct client {
 	int fd;
@@ -156,6 +163,17 @@ static void accept_all(struct server *s)
 	}
 }
 
+static bool has_room(const struct client *c)
+{
+	size_t chunk = sizeof(struct sessions_head) + c->hello.bytes;
+	size_t most = UNACKED_NS / NS_PER_US / c->hello.interval_us;
+	int unacked = 0;
+
+	most = most > MIN_UNACKED ? most : MIN_UNACKED;
+	return !c->n_out && !ioctl(c->fd, SIOCOUTQ, &unacked) &&
+	       (size_t)unacked < most * chunk;
+}
+
 static void serve_due(struct server *s, int64_t now_ns)
 {
 	for (size_t i = s->n; i-- > 0;) {
@@ -163,7 +181,7 @@ static void serve_due(struct server *s, int64_t now_ns)
 		bool alive = flush_out(c);
 
 		if (alive && c->due_ns <= now_ns) {
-			if (!c->n_out)
+			if (has_room(c))
 				alive = put_frame(c, SESSIONS_CHUNK,
 						  c->chunks++, c->hello.bytes);
 			c->due_ns += (int64_t)c->hello.interval_us * 1000;

@@ -77,6 +77,8 @@ static json_t *answer_stats(struct relay *r)
 	json_object_set_new(answer, "overruns", number(overruns));
 	json_object_set_new(answer, "scheduler", json_string(r->scheduler));
 	put_late(answer, &r->shared.late);
+	json_object_set_new(answer, "late_slot_p99_ns",
+			    number(slots_quantile(&r->shared.slots, 0.99)));
 	json_object_set_new(answer, "links", links);
 	return answer;
 }

@@ -347,6 +347,7 @@ static void count_sent(struct path *p, struct relay_shared *s,
 		st->max_frame = f->len;
 	hist_add(&st->late, now_ns - f->due_ns);
 	hist_add(&s->late, now_ns - f->due_ns);
+	slots_add(&s->slots, now_ns, now_ns - f->due_ns);
 }
 
 /* True: the first frame of the queue is to be dropped, and was counted. */

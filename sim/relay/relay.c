@@ -94,6 +94,7 @@ void relay_reset_stats(struct relay *r)
 		for (int d = 0; d < RELAY_N_DIRS; d++)
 			path_reset_stats(&r->links[i].path[d]);
 	hist_reset(&r->shared.late);
+	slots_reset(&r->shared.slots);
 	r->since_ns = clock_now().ns;
 	r->cpu_base_ns = relay_cpu_ns();
 }

@@ -44,7 +44,9 @@
  *				found the relay's memory full. Above 0 the
  *				relay was the bottleneck.
  *	"scheduler"		"fifo" (real-time), else "nice" or "normal"
- *	"late_p99_ns", "late_max_ns"	over all links
+ *	"late_p50_ns", "late_p99_ns", "late_max_ns"	over all links
+ *	"late_slot_p99_ns"	of the longest lateness in each 10 ms in which
+ *				something was sent
  *	"links": [{"name", "down": {...}, "up": {...}}], each direction with
  *	  "packets", "bytes"	sent on; layer 2 without FCS. A superpacket
  *				is one packet here.

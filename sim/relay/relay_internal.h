@@ -11,6 +11,7 @@
 #include "hist.h"
 #include "impair.h"
 #include "relay.h"
+#include "slots.h"
 
 /* ---- config.c ------------------------------------------------------------ */
 
@@ -110,6 +111,7 @@ struct relay_shared {
 	int64_t realtime_offset_ns;	  /* CLOCK_REALTIME - MONOTONIC */
 	int64_t last_offset_ns;
 	struct hist late; /* of all paths */
+	struct slots slots;
 };
 
 void path_init(struct path *p, struct port *in, struct port *out,

@@ -126,9 +126,32 @@ static bool is_absent(const struct metric *got)
 	return got->def->unit == UNIT_TEXT ? !got->text : !isfinite(got->num);
 }
 
+/* A time from one packet to the next: gap, longest-gap, up-gap, ... */
+static bool is_gap(const char *metric)
+{
+	size_t len = strlen(metric);
+
+	return len >= 3 && !strcmp(metric + len - 3, "gap");
+}
+
+/* Could the testbed's own lateness have turned the verdict? */
+static bool too_close(const struct expect_spec *x, const struct metric *got,
+		      double blur_ns)
+{
+	return x->op != EXPECT_IS && is_gap(x->metric) &&
+	       fabs(got->num - x->num) < blur_ns;
+}
+
+static const char *blurred(const char *text, double blur_ns, struct arena *a)
+{
+	return arena_printf(a, "%s, give or take the %s the testbed was late",
+			    text, value_text(blur_ns, NULL, UNIT_TIME, a));
+}
+
 /* @m may be NULL: it was never measured. */
 static struct judged judge_one(const struct expect_spec *x,
-			       const struct measurement *m, struct arena *a)
+			       const struct measurement *m, double blur_ns,
+			       struct arena *a)
 {
 	const char *bound = bound_text(x, a);
 	const struct metric *got = m ? find_metric(m, x->metric) : NULL;
@@ -149,6 +172,10 @@ static struct judged judge_one(const struct expect_spec *x,
 	} else {
 		text = value_text(got->num, got->text, got->def->unit, a);
 		v = holds(x, got) ? VERDICT_PASS : VERDICT_FAIL;
+		if (too_close(x, got, blur_ns)) {
+			text = blurred(text, blur_ns, a);
+			v = VERDICT_INVALID;
+		}
 	}
 	return (struct judged){
 		.expect = x,
@@ -210,9 +237,9 @@ void score_judge(struct result *r, struct arena *a)
 	for (size_t i = 0; i < s->n_expect; i++) {
 		const struct expect_spec *x = &s->expect[i];
 
-		r->judged[i] =
-			skip ? judge_skipped(x, r->why, a)
-			     : judge_one(x, score_find(r, x->measure), a);
+		r->judged[i] = skip ? judge_skipped(x, r->why, a)
+				    : judge_one(x, score_find(r, x->measure),
+						r->gap_blur_ns, a);
 	}
 	if (!skip)
 		r->verdict = overall(r);

@@ -80,6 +80,7 @@ struct result {
 		int cores;
 	} host;
 	double build_ns, ready_ns, teardown_ns, total_ns;
+	double gap_blur_ns; /* what the testbed may add to or take off a gap */
 	struct measurement *measurements;
 	size_t n_measurements;
 	struct happening *happenings;
@@ -99,6 +100,8 @@ struct result {
  * scenario's expectations. An invalid measurement makes its expectations
  * invalid; any fail outweighs invalid only if the failing measurement was
  * valid; a missing measurement or absent metric fails, with the reason.
+ * A gap nearer to its bound than @r->gap_blur_ns is invalid: either end of it
+ * may have been moved by the testbed.
  * A result whose verdict is VERDICT_SKIP on entry keeps it, and so do its
  * expectations, for the reason in @r->why. Nothing expected: pass.
  * @a: owns judged[] and its texts.  Context: pure.

@@ -177,7 +177,7 @@ const struct metric_def spec_testbed_metrics[] = {
 	{"event-late-max", UNIT_TIME, "how late the latest event was"},
 	{"relay-cpu", UNIT_RATIO, "of one core, the link relay"},
 	{"relay-late-max", UNIT_TIME, "packets late at the relay, longest"},
-	{"relay-late-p99", UNIT_TIME, "99th percentile of that lateness"},
+	{"relay-late-p99", UNIT_TIME, "exceeded for 1 % of the time"},
 	{"build-time", UNIT_TIME, "to build the world"},
 	{"ready-time", UNIT_TIME, "from there until all engines serve"},
 	{"teardown-time", UNIT_TIME, "to take the world down"},

@@ -9,6 +9,7 @@
 #include "../relay/hist.h"
 #include "../relay/impair.h"
 #include "../relay/segment.h"
+#include "../relay/slots.h"
 
 #define MS NS_PER_MS
 
@@ -439,6 +440,31 @@ START_TEST(hist_quantiles)
 }
 END_TEST
 
+/* A burst counts for the time it takes, not for its packets. */
+START_TEST(slots_weigh_time)
+{
+	static struct slots s;
+
+	slots_reset(&s);
+	ck_assert_uint_eq(slots_quantile(&s, 1), 0);
+	for (int64_t ms = 0; ms < 2000; ms++)
+		slots_add(&s, ms * NS_PER_MS, 1000);
+	for (int i = 0; i < 5000; i++)
+		slots_add(&s, 2000 * NS_PER_MS + i, 20 * NS_PER_MS);
+	/* one slot of 201 */
+	ck_assert_uint_le(slots_quantile(&s, 0.99), 1040);
+	ck_assert_uint_eq(slots_quantile(&s, 1), 20 * NS_PER_MS);
+	slots_add(&s, 2015 * NS_PER_MS, -5);
+	slots_add(&s, 2025 * NS_PER_MS, 30 * NS_PER_MS);
+	slots_add(&s, 9000 * NS_PER_MS, 15 * NS_PER_MS);
+	slots_add(&s, 9010 * NS_PER_MS, 15 * NS_PER_MS);
+	/* four of 205 */
+	ck_assert_uint_ge(slots_quantile(&s, 0.99), 15 * NS_PER_MS);
+	slots_reset(&s);
+	ck_assert_uint_eq(slots_quantile(&s, 1), 0);
+}
+END_TEST
+
 /* ---- config -----------------------------------------------------------------
  */
 
@@ -534,6 +560,7 @@ int main(void)
 	tcase_add_loop_test(tc, segment_all_kinds, 0, 4);
 	tcase_add_test(tc, segment_refuses);
 	tcase_add_test(tc, hist_quantiles);
+	tcase_add_test(tc, slots_weigh_time);
 	tcase_add_test(tc, config_good);
 	tcase_add_loop_test(tc, config_bad, 0,
 			    sizeof(bad_configs) / sizeof(*bad_configs));

@@ -94,6 +94,27 @@ START_TEST(test_bounds)
 }
 END_TEST
 
+/* A gap is no better known than the testbed was punctual. */
+START_TEST(test_gap_near_its_bound)
+{
+	result.gap_blur_ns = 5e6;
+	want("outage", "longest-gap", EXPECT_AT_MOST, UNIT_TIME, 88e6, NULL);
+	assert_one(VERDICT_PASS, "outage.longest-gap: 83ms, at most 88ms");
+	want("outage", "longest-gap", EXPECT_AT_MOST, UNIT_TIME, 87e6, NULL);
+	assert_one(VERDICT_INVALID,
+		   "outage.longest-gap: 83ms, give or take the 5ms the testbed "
+		   "was late, at most 87ms");
+	want("outage", "longest-gap", EXPECT_AT_MOST, UNIT_TIME, 79e6, NULL);
+	assert_one(VERDICT_INVALID,
+		   "outage.longest-gap: 83ms, give or take the 5ms the testbed "
+		   "was late, at most 79ms");
+	want("outage", "longest-gap", EXPECT_AT_MOST, UNIT_TIME, 78e6, NULL);
+	assert_one(VERDICT_FAIL, "outage.longest-gap: 83ms, at most 78ms");
+	want("outage", "ratio", EXPECT_AT_LEAST, UNIT_NONE, 0.98, NULL);
+	assert_one(VERDICT_FAIL, "outage.ratio: 0.97, at least 0.98");
+}
+END_TEST
+
 START_TEST(test_is)
 {
 	want("outage", "survived", EXPECT_IS, UNIT_BOOL, 1, NULL);
@@ -242,6 +263,7 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, test_words);
 	tcase_add_test(t, test_bounds);
+	tcase_add_test(t, test_gap_near_its_bound);
 	tcase_add_test(t, test_is);
 	tcase_add_test(t, test_not_measured);
 	tcase_add_test(t, test_not_a_number);
