@@ -35,7 +35,7 @@ int probe_start(struct world *w, const struct measure_spec *m,
 /* probe_flowing - traffic has been seen (streams: both ways); others: true */
 bool probe_flowing(const struct probe *p);
 bool probe_done(const struct probe *p);
-/* probe_start_ns - when its traffic began (for happenings and series). */
+/* probe_started - when its traffic began: zero of its series. */
 struct mono probe_started(const struct probe *p);
 /* probe_deadline - by when it must be done, with grace. */
 struct mono probe_deadline(const struct probe *p);

@@ -21,7 +21,9 @@ struct metric {
 /* A picture for the report: y over x, both in plain units. */
 struct series {
 	const char *name;	       /* "received", "home1 to slash" */
-	const char *x_label, *y_label; /* "s", "packets per 10 ms" */
+	const char *x_label, *y_label; /* "s", "packets per 10 ms"; seconds are
+					* of the time line, or of the measure
+					* before and after it */
 	double *x, *y;
 	size_t n;
 };

@@ -29,6 +29,7 @@ struct probe {
 	const struct measure_spec *m;
 	struct mono started, stop;
 	bool finished;
+	struct series seen;
 };
 
 static struct loop *loop;
@@ -355,6 +356,20 @@ void probe_finish(struct probe *p, struct measurement *m)
 	score_measurement_init(m, p->m->name, "ping", spec_metrics(PROBE_PING),
 			       arena);
 	note_diary("%s ends; ", p->m->name);
+	p->seen = (struct series){.name = "seen", .x_label = "s"};
+	p->seen.x = arena_alloc(arena, 3 * sizeof(double));
+	p->seen.y = arena_alloc(arena, 3 * sizeof(double));
+	for (p->seen.n = 0; p->seen.n < 3; p->seen.n++) {
+		p->seen.x[p->seen.n] = (double)p->seen.n;
+		p->seen.y[p->seen.n] = (double)p->seen.n;
+	}
+	m->series = &p->seen;
+	m->n_series = 1;
+}
+
+struct mono probe_started(const struct probe *p)
+{
+	return p->started;
 }
 
 /* ---- tests ------------------------------------------------------------------
@@ -490,6 +505,13 @@ START_TEST(actions_in_order_of_time)
 	}
 	ck_assert_uint_eq(result.n_measurements, 2);
 	ck_assert_str_eq(result.measurements[0].phase, "timeline");
+	/* what came 0, 1 and 2 s after each began, on one axis of time */
+	ck_assert_uint_eq(result.measurements[0].series->n, 2);
+	ck_assert_double_lt(result.measurements[0].series->x[0], 1);
+	ck_assert_double_eq(result.measurements[0].series->y[0], 1);
+	ck_assert_uint_eq(result.measurements[1].series->n, 3);
+	ck_assert_double_ge(result.measurements[1].series->x[0], 0.04);
+	ck_assert_double_lt(result.measurements[1].series->x[0], 5);
 }
 END_TEST
 

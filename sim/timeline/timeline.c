@@ -71,9 +71,26 @@ void timeline_happened(struct timeline *t, struct mono zero, struct mono when,
 /* ---- measures -------------------------------------------------------------
  */
 
+/* Seconds since a probe began become those of the time line, its warm-up goes.
+ */
+static void move_series(struct series *s, double by_s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		double x = s->x[i] + by_s;
+
+		if (x < 0)
+			continue;
+		s->x[n] = x;
+		s->y[n++] = s->y[i];
+	}
+	s->n = n;
+}
+
 /* @d may be NULL */
-static void collect(struct timeline *t, struct probe *p,
-		    struct diagnosis_run *d, const char *phase)
+static struct measurement *collect(struct timeline *t, struct probe *p,
+				   struct diagnosis_run *d, const char *phase)
 {
 	struct result *r = t->result;
 	struct measurement *m =
@@ -83,6 +100,17 @@ static void collect(struct timeline *t, struct probe *p,
 	if (d)
 		diagnosis_finish(d, m);
 	m->phase = phase;
+	return m;
+}
+
+static void collect_running(struct play *p, const struct running *r)
+{
+	struct timeline *t = p->t;
+	double by_s = (double)mono_sub(probe_started(r->probe), p->zero) / 1e9;
+	struct measurement *m = collect(t, r->probe, r->diagnosis, "timeline");
+
+	for (size_t i = 0; i < m->n_series; i++)
+		move_series(&m->series[i], by_s);
 }
 
 /* What the measure just collected found, for people. */
@@ -431,8 +459,7 @@ int timeline_play(struct timeline *t, struct err *e)
 		if (p->awaits[i])
 			await_finish(p->awaits[i]);
 	for (size_t i = 0; i < p->n_probes; i++)
-		collect(t, p->probes[i].probe, p->probes[i].diagnosis,
-			"timeline");
+		collect_running(p, &p->probes[i]);
 	drills_finish(p->drills, p->end);
 	p->n_awaits = p->n_probes = 0;
 	return ret;
