@@ -90,7 +90,8 @@ fuzz_spec_LIBS := plan spec base
 fuzz_nat64_SRC := xlat/fuzz/fuzz_nat64.c
 fuzz_nat64_LIBS := daemon nat64 io core base
 
-XLAT_TESTS += check_nat64
+XLAT_TESTS += check_nat64 check_held
+check_held_LIBS := nat64 base
 check_nat64_LIBS := nat64 core base
 XLAT_TESTS += check_nat64_model
 check_nat64_model_LIBS := nat64 core base

@@ -25,6 +25,8 @@ const char *verdict_name(enum verdict v)
 		return "reply";
 	case VERDICT_DROP:
 		return "drop";
+	case VERDICT_HOLD:
+		return "hold";
 	}
 	return "unknown";
 }

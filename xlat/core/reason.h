@@ -15,6 +15,7 @@ enum verdict {
 	VERDICT_HAIRPIN,  /* nat64: translated back to IPv6; never from core */
 	VERDICT_REPLY,	  /* untouched: send the ICMP error built instead */
 	VERDICT_DROP,	  /* untouched: send nothing */
+	VERDICT_HOLD,	  /* nat64: kept, to be run again; never from core */
 };
 
 /*
@@ -75,9 +76,8 @@ enum verdict {
 	X(NAT64_SYN_QUEUE, "tcp-syn-stored")                                   \
 	X(NAT64_SYN_FULL, "tcp-syn-not-stored")                                \
 	X(NAT64_SYN_OVER, "tcp-syn-answered-by-nobody")                        \
-	X(NAT64_FRAGMENT, "fragment-without-ports")                            \
-	X(NAT64_FRAG_QUEUE, "fragment-stored")                                 \
-	X(NAT64_FRAG_FULL, "fragment-table-full")                              \
+	X(NAT64_FRAGMENT, "fragment-without-first")                            \
+	X(NAT64_FRAG_FULL, "fragment-not-held")                                \
 	X(NAT64_HAIRPIN_LOOP, "hairpin-loop")                                  \
 	/* input and output */                                                 \
 	X(IO_QUEUE_FULL, "output-queue-full")                                  \

@@ -54,6 +54,8 @@ static json_t *packets_json(const struct path_counters *c)
 	put(o, "hairpinned", c->hairpinned);
 	put(o, "replied", c->replied);
 	put(o, "dropped", c->dropped);
+	put(o, "held", c->held);
+	put(o, "held_all", c->held_all);
 	put(o, "fragments", c->fragments);
 	put(o, "superpackets", c->superpackets);
 	put(o, "syn_errors", c->syn_errors);

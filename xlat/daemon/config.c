@@ -199,6 +199,7 @@ static void set_defaults(struct whole *w, enum role role)
 		.sessions = n.max_sessions,
 		.subscriber_len = n.subscriber_len,
 		.timers = n.timers,
+		.fragment_ns = NAT64_FRAG_LIFE_NS,
 		.lowest_mtu6 = 1280,
 		.copy_tc = true,
 		.tos = -1,
@@ -219,7 +220,7 @@ static struct pos pos_of(const struct reader *r, const char *key)
  */
 
 struct timers_raw {
-	double tcp_est, tcp_trans, udp, icmp;
+	double tcp_est, tcp_trans, udp, icmp, fragment;
 };
 
 #define TIMER(k, member)                                                       \
@@ -233,6 +234,7 @@ static const struct yfield timer_fields[] = {
 	TIMER("tcp-transitory", tcp_trans),
 	TIMER("udp", udp),
 	TIMER("icmp", icmp),
+	TIMER("fragment", fragment),
 	{0},
 };
 
@@ -267,7 +269,8 @@ static void read_timers(struct reader *r, const struct ynode *n)
 {
 	struct nat64_timers *t = &r->c->timers;
 	struct timers_raw raw = {(double)t->tcp_est_ns, (double)t->tcp_trans_ns,
-				 (double)t->udp_ns, (double)t->icmp_ns};
+				 (double)t->udp_ns, (double)t->icmp_ns,
+				 (double)r->c->fragment_ns};
 
 	if (yaml_read_map(n, "timers", timer_fields, &raw, r->a, r->d))
 		return;
@@ -275,6 +278,7 @@ static void read_timers(struct reader *r, const struct ynode *n)
 	t->tcp_trans_ns = (int64_t)raw.tcp_trans;
 	t->udp_ns = (int64_t)raw.udp;
 	t->icmp_ns = (int64_t)raw.icmp;
+	r->c->fragment_ns = (int64_t)raw.fragment;
 	check_timers(r, n);
 }
 

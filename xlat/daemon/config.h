@@ -69,6 +69,7 @@ struct config {
 	bool log_blocks;	    /* instead of BIB entries within them */
 	int64_t log_rotate_bytes, log_keep;
 	struct nat64_timers timers;
+	int64_t fragment_ns; /* that fragments of a datagram may be apart */
 	/* translation */
 	int64_t lowest_mtu6, mtu4, mtu6;
 	int64_t mss; /* 0: SYNs stay as they are */

@@ -6,6 +6,9 @@
  * place and emitted. Whatever happens, settle() runs once at the end: it is
  * the only place that counts a verdict, so that the counters add up.
  *
+ * A fragment that overtook its first one is held and runs again, with all its
+ * checks, behind that; until then it is no verdict but in `held`.
+ *
  * Hairpinning (RFC 6146 section 3.8, RFC 7757 section 4.2.2): a packet
  * translated to IPv4 whose destination is in pool4, or has an explicit
  * mapping, is translated back at once, as if it had come from the IPv4 side.
@@ -68,6 +71,7 @@ static enum verdict settle(struct path *p, enum verdict v, enum reason r)
 		c->replied++;
 		break;
 	case VERDICT_DROP:
+	case VERDICT_HOLD:
 		c->dropped++;
 		break;
 	}
@@ -134,6 +138,7 @@ static enum verdict finish(struct path *p, struct pkt *pkt, enum verdict v,
 		return reply(p);
 	case VERDICT_HAIRPIN:
 	case VERDICT_DROP:
+	case VERDICT_HOLD:
 	default:
 		return settle(p, VERDICT_DROP, p->out.reason);
 	}
@@ -163,6 +168,11 @@ static enum verdict run4(struct path *p, struct pkt *pkt,
 		r = map4(p, &info, hairpinned, &map);
 	if (r && p->syns && !hairpinned)
 		r = plat_store_syn(p, pkt, &info, r);
+	if (r == REASON_NAT64_FRAGMENT && !hairpinned) {
+		r = plat_hold(p, pkt, &info, r);
+		if (!r)
+			return VERDICT_HOLD;
+	}
 	if (r)
 		v = xlat_refuse4(pkt, &info, r, cfg, &p->out);
 	else
@@ -207,6 +217,11 @@ static enum verdict run6(struct path *p, struct pkt *pkt)
 		map.hairpin = nat64_in_pool4(p->nat64, map.outer.dst.v4);
 	if (!r && map.hairpin)
 		return hairpin(p, pkt, &info, &map);
+	if (r == REASON_NAT64_FRAGMENT) {
+		r = plat_hold(p, pkt, &info, r);
+		if (!r)
+			return VERDICT_HOLD;
+	}
 	if (r)
 		v = xlat_refuse6(pkt, &info, r, &p->xlat, &p->out);
 	else
@@ -215,44 +230,71 @@ static enum verdict run6(struct path *p, struct pkt *pkt)
 	return finish(p, pkt, v, VERDICT_FORWARD);
 }
 
-enum verdict path_run(struct path *p, struct pkt *pkt, struct mono now)
+static enum verdict run(struct path *p, struct pkt *pkt)
 {
-	struct path_counters *c = &p->counters;
+	if (pkt->len && pkt->data[0] >> 4 == 4)
+		return run4(p, pkt, &p->xlat, false);
+	return run6(p, pkt);
+}
 
-	p->now = now;
+static void count_received(struct path_counters *c, const struct pkt *pkt)
+{
 	if (pkt->gso.type != PKT_GSO_NONE)
 		c->superpackets++;
 	if (pkt->len && pkt->data[0] >> 4 == 4) {
 		c->received4++;
 		c->bytes4 += pkt->len;
-		return run4(p, pkt, &p->xlat, false);
+	} else {
+		c->received6++;
+		c->bytes6 += pkt->len;
 	}
-	c->received6++;
-	c->bytes6 += pkt->len;
-	return run6(p, pkt);
 }
 
-void path_expire_syns(struct path *p, struct mono now)
+enum verdict path_run(struct path *p, struct pkt *pkt, struct mono now)
+{
+	enum verdict v;
+	struct pkt held;
+
+	p->now = now;
+	p->is_first = false;
+	count_received(&p->counters, pkt);
+	v = run(p, pkt);
+	while (plat_take_held(p, &held))
+		run(p, &held);
+	return v;
+}
+
+/* Whom it concerns is told, as far as the rate of errors allows. */
+static void give_up_syn(struct path *p, const struct nat64_syn *s)
 {
 	uint8_t room[PKT_HEADROOM + NAT64_SYN_BYTES];
 	struct xlat_cfg cfg = p->xlat;
 	struct pkt_info info;
-	struct nat64_syn s;
-	struct pkt pkt;
+	struct pkt pkt = {.data = room + PKT_HEADROOM,
+			  .len = s->len,
+			  .headroom = PKT_HEADROOM};
 
-	while (p->syns && nat64_syn_expire(p->syns, now, SYNS_AT_ONCE, &s)) {
-		pkt = (struct pkt){.data = room + PKT_HEADROOM,
-				   .len = s.len,
-				   .headroom = PKT_HEADROOM};
-		memcpy(pkt.data, s.data, s.len);
-		cfg.self4 = s.src4; /* whom it was sent to */
-		if (!pkt_parse4(&pkt, &info) &&
-		    xlat_refuse4(&pkt, &info, REASON_NAT64_SYN_OVER, &cfg,
-				 &p->out) == VERDICT_REPLY &&
-		    ratelimit_allow(&p->icmp, now.ns) &&
-		    !write_reason(p, p->emit(p->emit_arg, &p->out.reply)))
-			p->counters.syn_errors++;
-	}
+	memcpy(pkt.data, s->data, s->len);
+	cfg.self4 = s->src4; /* whom it was sent to */
+	if (!pkt_parse4(&pkt, &info) &&
+	    xlat_refuse4(&pkt, &info, REASON_NAT64_SYN_OVER, &cfg, &p->out) ==
+		    VERDICT_REPLY &&
+	    ratelimit_allow(&p->icmp, p->now.ns) &&
+	    !write_reason(p, p->emit(p->emit_arg, &p->out.reply)))
+		p->counters.syn_errors++;
+}
+
+void path_expire(struct path *p, struct mono now)
+{
+	struct nat64_syn s;
+	uint32_t n = p->held ? nat64_held_expire(p->held, now) : 0;
+
+	p->now = now;
+	p->counters.held -= n;
+	while (n--)
+		settle(p, VERDICT_DROP, REASON_NAT64_FRAGMENT);
+	while (p->syns && nat64_syn_expire(p->syns, now, SYNS_AT_ONCE, &s))
+		give_up_syn(p, &s);
 }
 
 bool path_balanced(const struct path_counters *c)
@@ -261,9 +303,9 @@ bool path_balanced(const struct path_counters *c)
 
 	for (unsigned int i = 0; i < REASON_COUNT; i++)
 		reasons += c->reasons.n[i];
-	return received ==
-		       c->forwarded + c->hairpinned + c->replied + c->dropped &&
-	       received == reasons;
+	return received == c->forwarded + c->hairpinned + c->replied +
+				   c->dropped + c->held &&
+	       received == reasons + c->held;
 }
 
 void path_count_unreadable(struct path *p)

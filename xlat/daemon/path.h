@@ -10,6 +10,7 @@
 #include "../core/ratelimit.h"
 #include "../core/xlat.h"
 #include "../nat64/frag.h"
+#include "../nat64/held.h"
 #include "../nat64/nat64.h"
 #include "../nat64/syn.h"
 
@@ -28,13 +29,16 @@ typedef void path_event_fn(void *arg, enum reason r,
 #define PATH_ERRNOS 160 /* counters for write errors by errno */
 
 /*
- * received == forwarded + hairpinned + replied + dropped, always; the reasons
- * add up to received as well. A fragmented packet counts once.
+ * received == forwarded + hairpinned + replied + dropped + held, always; with
+ * `held` the reasons add up to received as well. A packet that leaves in
+ * fragments counts once.
  */
 struct path_counters {
 	uint64_t received4, received6;
 	uint64_t bytes4, bytes6;
 	uint64_t forwarded, hairpinned, replied, dropped;
+	uint64_t held;	       /* now: fragments that wait for their first */
+	uint64_t held_all;     /* that ever did */
 	uint64_t fragments;    /* packets that left as such */
 	uint64_t superpackets; /* received */
 	uint64_t icmp_limited; /* errors withheld: rate */
@@ -50,6 +54,7 @@ struct path {
 	struct addrmap map;	   /* clat, siit */
 	struct nat64 *nat64;	   /* plat */
 	struct nat64_frags *frags; /* plat */
+	struct nat64_held *held;   /* plat */
 	struct nat64_syns *syns;   /* plat: NULL: none is stored */
 	struct prefix6 pool6;	   /* plat */
 	bool allow_private;	   /* plat: see addrmap.wkp_strict */
@@ -63,6 +68,9 @@ struct path {
 	/* private */
 	struct xlat_out out;
 	struct mono now;
+	struct nat64_frag_key first; /* of the packet under way, if is_first */
+	bool is_first;		     /* a first fragment */
+	uint8_t *again;		     /* IO_BUFFER_BYTES, for what was held */
 	uint8_t reply[XLAT_REPLY_BYTES];
 	uint8_t *fragment; /* IO_BUFFER_BYTES, the caller's */
 };
@@ -91,10 +99,11 @@ bool path_balanced(const struct path_counters *c);
 void path_count_unreadable(struct path *p);
 
 /*
- * path_expire_syns - tell the senders of stored SYNs whose time is over
- * (RFC 6146 section 3.5.2.2: port unreachable), looking at some of them.
+ * path_expire - give up what waited in vain: fragments are dropped, and the
+ * senders of stored SYNs are told (RFC 6146 section 3.5.2.2: port
+ * unreachable), looking at some of them.
  */
-void path_expire_syns(struct path *p, struct mono now);
+void path_expire(struct path *p, struct mono now);
 
 /* ---- plat.c ---------------------------------------------------------------
  */
@@ -104,6 +113,17 @@ enum reason plat_map64(struct path *p, const struct pkt_info *info,
 		       struct xlat_map *map);
 enum reason plat_map46(struct path *p, const struct pkt_info *info,
 		       struct xlat_map *map);
+
+/*
+ * plat_hold - @pkt was refused because of @why: keep it, if it is a fragment
+ * that overtook its first one. Returns REASON_OK if it is held, else why it is
+ * dropped after all.
+ * plat_take_held - the next packet that waited for the one just run, into
+ * @pkt; false when there is none.
+ */
+enum reason plat_hold(struct path *p, const struct pkt *pkt,
+		      const struct pkt_info *info, enum reason why);
+bool plat_take_held(struct path *p, struct pkt *pkt);
 
 /*
  * plat_store_syn - @pkt was refused because of @why: store it, if it is a SYN

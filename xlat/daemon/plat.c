@@ -10,12 +10,15 @@
  */
 #include <string.h>
 
+#include "../io/io.h"
 #include "path.h"
 
 #define PROTO_ICMP   1
 #define PROTO_TCP    6
 #define PROTO_UDP    17
 #define PROTO_ICMPV6 58
+
+#define TCP_HEADER_BYTES 20
 
 /* False for protocols that have no sessions here. */
 static bool session_proto(const struct pkt_ip *ip, enum nat64_proto *out)
@@ -36,18 +39,13 @@ static bool session_proto(const struct pkt_ip *ip, enum nat64_proto *out)
 	}
 }
 
-/* Ports of a packet, its own or those of its first fragment. */
-static enum reason find_ports(struct path *p, const struct pkt_info *info,
-			      __be16 *sport, __be16 *dport)
+/* The datagram that a fragment is of. */
+static struct nat64_frag_key frag_key(const struct pkt_info *info)
 {
 	const struct pkt_ip *ip = &info->outer;
 	struct nat64_frag_key key = {
 		.id = ip->frag_id, .proto = ip->proto, .v6 = info->v6};
 
-	*sport = ip->sport;
-	*dport = ip->dport;
-	if (!pkt_ip_is_frag(ip))
-		return ip->has_ports ? REASON_OK : REASON_ICMP_TYPE;
 	if (info->v6) {
 		key.src = ip->src.v6;
 		key.dst = ip->dst.v6;
@@ -55,10 +53,31 @@ static enum reason find_ports(struct path *p, const struct pkt_info *info,
 		memcpy(&key.src.s6_addr[12], &ip->src.v4, 4);
 		memcpy(&key.dst.s6_addr[12], &ip->dst.v4, 4);
 	}
+	return key;
+}
+
+/* Ports of a packet, its own or those of its first fragment. */
+static enum reason find_ports(struct path *p, const struct pkt_info *info,
+			      __be16 *sport, __be16 *dport)
+{
+	const struct pkt_ip *ip = &info->outer;
+	struct nat64_frag_key key;
+
+	*sport = ip->sport;
+	*dport = ip->dport;
+	if (!pkt_ip_is_frag(ip))
+		return ip->has_ports ? REASON_OK : REASON_ICMP_TYPE;
+	key = frag_key(info);
 	if (ip->has_ports) {
 		nat64_frag_add(p->frags, &key, *sport, *dport, p->now);
+		if (!p->is_first) /* as it came in, not as it is hairpinned */
+			p->first = key;
+		p->is_first = true;
 		return REASON_OK;
 	}
+	/* RFC 1858: it would overwrite what the first one must have had */
+	if (ip->proto == PROTO_TCP && ip->frag_off < TCP_HEADER_BYTES)
+		return REASON_BAD_FRAGMENT;
 	return nat64_frag_find(p->frags, &key, p->now, sport, dport)
 		       ? REASON_OK
 		       : REASON_NAT64_FRAGMENT;
@@ -232,6 +251,43 @@ enum reason plat_map46(struct path *p, const struct pkt_info *info,
 	map->outer.dport = f.src6_port;
 	map->outer.set_ports = ip->has_ports;
 	return REASON_OK;
+}
+
+/*
+ * A fragment whose transport checksum is left to an offload cannot be one that
+ * a network sent.
+ */
+enum reason plat_hold(struct path *p, const struct pkt *pkt,
+		      const struct pkt_info *info, enum reason why)
+{
+	struct nat64_frag_key key = frag_key(info);
+
+	if (why != REASON_NAT64_FRAGMENT || pkt->gso.needs_csum)
+		return why;
+	if (!nat64_held_add(p->held, &key, pkt->data, pkt->len, p->now,
+			    p->frags->life_ns))
+		return REASON_NAT64_FRAG_FULL;
+	p->counters.held++;
+	p->counters.held_all++;
+	return REASON_OK;
+}
+
+bool plat_take_held(struct path *p, struct pkt *pkt)
+{
+	uint32_t len = 0;
+
+	if (p->is_first && p->held->n)
+		len = nat64_held_take(
+			p->held, &p->first, p->again + PKT_HEADROOM,
+			IO_BUFFER_BYTES - PKT_HEADROOM - PKT_TAILROOM);
+	if (!len)
+		return false;
+	p->counters.held--;
+	*pkt = (struct pkt){.data = p->again + PKT_HEADROOM,
+			    .len = len,
+			    .headroom = PKT_HEADROOM,
+			    .tailroom = IO_BUFFER_BYTES - PKT_HEADROOM - len};
+	return true;
 }
 
 /*

@@ -93,7 +93,7 @@ static void on_packets(void *arg, uint32_t events)
 /* Some of what is due; returns whether there is more. */
 static bool sweep(struct server *s)
 {
-	path_expire_syns(&s->setup.path, server_now(s));
+	path_expire(&s->setup.path, server_now(s));
 	return nat64_expire(s->setup.path.nat64, server_now(s), SWEEP_ENTRIES);
 }
 

@@ -181,6 +181,8 @@ int setup_apply(struct setup *s, const struct config *was,
 		nat64_set_limits(p->nat64, (uint32_t)c->limit_sessions,
 				 (uint32_t)c->limit_ports);
 	}
+	if (p->frags)
+		p->frags->life_ns = c->fragment_ns;
 	return 0;
 }
 
@@ -195,7 +197,15 @@ static int init_plat(struct setup *s, const struct config *c, struct mono now,
 	if (!s->frags)
 		return err_set(e, ENOMEM, "out of memory");
 	nat64_frags_init(s->frags, s->seed[1]);
+	s->frags->life_ns = c->fragment_ns;
 	s->path.frags = s->frags;
+	s->held = malloc(sizeof(*s->held));
+	s->again = malloc(IO_BUFFER_BYTES);
+	if (!s->held || !s->again)
+		return err_set(e, ENOMEM, "out of memory");
+	nat64_held_init(s->held, s->seed[1]);
+	s->path.held = s->held;
+	s->path.again = s->again;
 	if (c->store_syns) {
 		s->syns = malloc(sizeof(*s->syns));
 		if (!s->syns)
@@ -239,6 +249,8 @@ void setup_fini(struct setup *s)
 	free(s->eam);
 	free(s->fragment);
 	free(s->frags);
+	free(s->held);
+	free(s->again);
 	free(s->syns);
 	*s = (struct setup){0};
 }

@@ -16,6 +16,8 @@ struct setup {
 	void *eam; /* entries and nodes */
 	uint8_t *fragment;
 	struct nat64_frags *frags;
+	struct nat64_held *held;
+	uint8_t *again;
 	struct nat64_syns *syns;
 };
 

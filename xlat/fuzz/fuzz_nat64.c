@@ -86,7 +86,8 @@ static void one(struct path *p, uint8_t kind, const uint8_t *data, size_t len,
 
 static void check(const struct path *p)
 {
-	if (nat64_check(p->nat64) || !path_balanced(&p->counters))
+	if (nat64_check(p->nat64) || nat64_held_check(p->held) ||
+	    p->held->n != p->counters.held || !path_balanced(&p->counters))
 		abort();
 }
 
@@ -114,7 +115,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		if (data[0] & 4)
 			now = mono_add(now, 60 * NS_PER_S);
-		path_expire_syns(&s.path, now);
+		path_expire(&s.path, now);
 		nat64_expire(s.path.nat64, now, 16);
 		one(&s.path, data[0], data + 2, len, now);
 		data += 2 + len;

@@ -14,6 +14,7 @@ void nat64_frags_init(struct nat64_frags *t, uint64_t seed)
 {
 	memset(t, 0, sizeof(*t));
 	t->seed = seed;
+	t->life_ns = NAT64_FRAG_LIFE_NS;
 }
 
 static uint64_t mix(uint64_t a, uint64_t b)
@@ -24,20 +25,26 @@ static uint64_t mix(uint64_t a, uint64_t b)
 	return (uint64_t)m ^ (uint64_t)(m >> 64);
 }
 
-static unsigned int set_of(const struct nat64_frags *t,
-			   const struct nat64_frag_key *k)
+uint64_t nat64_frag_hash(const struct nat64_frag_key *k, uint64_t seed)
 {
-	uint64_t w[4], h = t->seed;
+	uint64_t w[4], h = seed;
 
 	memcpy(w, &k->src, 16);
 	memcpy(w + 2, &k->dst, 16);
 	for (int i = 0; i < 4; i++)
 		h = mix(h, w[i]);
 	h = mix(h, (uint64_t)k->id << 16 | (uint64_t)k->proto << 8 | k->v6);
-	return (unsigned int)(h >> 32) % NAT64_FRAG_SETS;
+	return h >> 32;
 }
 
-static bool same(const struct nat64_frag_key *a, const struct nat64_frag_key *b)
+static unsigned int set_of(const struct nat64_frags *t,
+			   const struct nat64_frag_key *k)
+{
+	return (unsigned int)nat64_frag_hash(k, t->seed) % NAT64_FRAG_SETS;
+}
+
+bool nat64_frag_same(const struct nat64_frag_key *a,
+		     const struct nat64_frag_key *b)
 {
 	return a->id == b->id && a->proto == b->proto && a->v6 == b->v6 &&
 	       !memcmp(&a->src, &b->src, sizeof(a->src)) &&
@@ -50,7 +57,7 @@ void nat64_frag_add(struct nat64_frags *t, const struct nat64_frag_key *key,
 	struct nat64_frag_entry *set = t->e[set_of(t, key)], *use = &set[0];
 
 	for (unsigned int i = 0; i < NAT64_FRAG_WAYS; i++) {
-		if (same(&set[i].key, key)) {
+		if (nat64_frag_same(&set[i].key, key)) {
 			use = &set[i];
 			break;
 		}
@@ -58,7 +65,7 @@ void nat64_frag_add(struct nat64_frags *t, const struct nat64_frag_key *key,
 			use = &set[i];
 	}
 	use->key = *key;
-	use->until = mono_add(now, NAT64_FRAG_LIFE_NS);
+	use->until = mono_add(now, t->life_ns);
 	use->sport = sport;
 	use->dport = dport;
 }
@@ -70,7 +77,8 @@ bool nat64_frag_find(const struct nat64_frags *t,
 	const struct nat64_frag_entry *set = t->e[set_of(t, key)];
 
 	for (unsigned int i = 0; i < NAT64_FRAG_WAYS; i++)
-		if (same(&set[i].key, key) && mono_before(now, set[i].until)) {
+		if (nat64_frag_same(&set[i].key, key) &&
+		    mono_before(now, set[i].until)) {
 			*sport = set[i].sport;
 			*dport = set[i].dport;
 			return true;

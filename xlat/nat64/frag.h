@@ -20,9 +20,14 @@ struct nat64_frag_key {
 	bool v6;
 };
 
+/* nat64_frag_hash - 32 bits that nobody can aim without knowing @seed. */
+uint64_t nat64_frag_hash(const struct nat64_frag_key *k, uint64_t seed);
+bool nat64_frag_same(const struct nat64_frag_key *a,
+		     const struct nat64_frag_key *b);
+
 #define NAT64_FRAG_SETS	   256
 #define NAT64_FRAG_WAYS	   4
-#define NAT64_FRAG_LIFE_NS (10 * NS_PER_S) /* the RFC asks for 2 s at least */
+#define NAT64_FRAG_LIFE_NS (10 * NS_PER_S) /* unless told otherwise */
 
 struct nat64_frag_entry {
 	struct nat64_frag_key key;
@@ -32,6 +37,7 @@ struct nat64_frag_entry {
 
 struct nat64_frags {
 	uint64_t seed;
+	int64_t life_ns; /* of what comes; the RFC's default is 2 s at least */
 	struct nat64_frag_entry e[NAT64_FRAG_SETS][NAT64_FRAG_WAYS];
 };
 
@@ -41,10 +47,8 @@ void nat64_frags_init(struct nat64_frags *t, uint64_t seed);
 /*
  * nat64_frag_add - remember the ports of a first fragment. The entry that
  * would have died first makes room.
- * nat64_frag_find - ports for a later one; false when none are known.
- *
- * DEPARTS: a fragment that overtakes the first one is not kept until that
- * arrives; its datagram is lost.
+ * nat64_frag_find - ports for a later one; false when none are known (yet:
+ * see held.h).
  */
 void nat64_frag_add(struct nat64_frags *t, const struct nat64_frag_key *key,
 		    __be16 sport, __be16 dport, struct mono now);

@@ -101,7 +101,8 @@ static void attack(const struct vector *v, const uint8_t *d, uint32_t len,
 		ck_assert(!memcmp(r.pkt.data, d, r.pkt.len));
 		break;
 	case VERDICT_HAIRPIN:
-		ck_abort_msg("hairpin from the core");
+	case VERDICT_HOLD:
+		ck_abort_msg("%s from the core", verdict_name(got));
 	}
 	room_fini(&r);
 }

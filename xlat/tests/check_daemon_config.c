@@ -174,15 +174,15 @@ END_TEST
 START_TEST(a_plat_has_what_was_written)
 {
 	struct config *c =
-		load(ROLE_PLAT,
-		     TUN "pool6: 64:ff9b::/96\n"
-			 "pool4:\n"
-			 "  - 192.0.2.0/30\n"
-			 "  - {address: 192.0.2.9, ports: 100-200, udp: 300}\n"
-			 "timers: {udp: 30s}\nshort-timers: true\n"
-			 "filtering: address-dependent\n"
-			 "control: /run/x.sock\n"
-			 "copy-traffic-class: false\n");
+		load(ROLE_PLAT, TUN
+		     "pool6: 64:ff9b::/96\n"
+		     "pool4:\n"
+		     "  - 192.0.2.0/30\n"
+		     "  - {address: 192.0.2.9, ports: 100-200, udp: 300}\n"
+		     "timers: {udp: 30s, fragment: 3s}\nshort-timers: true\n"
+		     "filtering: address-dependent\n"
+		     "control: /run/x.sock\n"
+		     "copy-traffic-class: false\n");
 
 	ck_assert_ptr_nonnull(c);
 	ck_assert_uint_eq(c->n_pool4, 5);
@@ -194,6 +194,7 @@ START_TEST(a_plat_has_what_was_written)
 	ck_assert_int_eq(c->pool4[4].ports[NAT64_UDP].hi, 300);
 	ck_assert_int_eq(c->timers.udp_ns, 30 * NS_PER_S);
 	ck_assert_int_eq(c->timers.tcp_est_ns, 7440 * NS_PER_S);
+	ck_assert_int_eq(c->fragment_ns, 3 * NS_PER_S);
 	ck_assert(c->addr_dependent);
 	ck_assert(!c->copy_tc);
 	ck_assert_int_eq(c->mtu4, 1500);

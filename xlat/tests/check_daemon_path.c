@@ -69,8 +69,13 @@ static void check_sums(void)
 		reasons += c->reasons.n[i];
 	ck_assert_uint_eq(c->received4 + c->received6,
 			  c->forwarded + c->hairpinned + c->replied +
-				  c->dropped);
-	ck_assert_uint_eq(reasons, c->received4 + c->received6);
+				  c->dropped + c->held);
+	ck_assert_uint_eq(reasons + c->held, c->received4 + c->received6);
+	ck_assert(path_balanced(c));
+	if (su.path.held) {
+		ck_assert_uint_eq(su.path.held->n, c->held);
+		ck_assert_ptr_null(nat64_held_check(su.path.held));
+	}
 }
 
 static void stop(void)
@@ -386,9 +391,9 @@ START_TEST(plat_stored_syn_ends_in_port_unreachable)
 	ck_assert_int_eq(push(p, len), VERDICT_DROP);
 	ck_assert_uint_eq(REASON_N(NAT64_SYN_QUEUE), 2);
 	ck_assert_uint_eq(su.path.syns->n, 1);
-	path_expire_syns(&su.path, mono_add(now, 5 * NS_PER_S));
+	path_expire(&su.path, mono_add(now, 5 * NS_PER_S));
 	ck_assert_int_eq(pull(), -EAGAIN);
-	path_expire_syns(&su.path, later);
+	path_expire(&su.path, later);
 	ck_assert_uint_eq(su.path.counters.syn_errors, 1);
 	pull();
 	ck_assert_int_eq(out[9], 1);
@@ -396,7 +401,7 @@ START_TEST(plat_stored_syn_ends_in_port_unreachable)
 	ck_assert_mem_eq(out + 12, p + 16, 4); /* from whom it was for */
 	ck_assert_mem_eq(out + 16, p + 12, 4);
 	ck_assert_mem_eq(out + 28, p, 40); /* the SYN itself */
-	path_expire_syns(&su.path, later);
+	path_expire(&su.path, later);
 	ck_assert_uint_eq(su.path.counters.syn_errors, 1);
 	/* what is no SYN alone is not kept */
 	len = tcp4(p, "198.51.100.1", 80, "192.0.2.1", 4001, SYN | ACK);
@@ -450,7 +455,7 @@ START_TEST(plat_simultaneous_open)
 	len = tcp4(p, "198.51.100.1", 80, "192.0.2.1", 4001, SYN | ACK);
 	ck_assert_int_eq(push(p, len), VERDICT_FORWARD);
 	pull();
-	path_expire_syns(&su.path, mono_add(now, 60 * NS_PER_S));
+	path_expire(&su.path, mono_add(now, 60 * NS_PER_S));
 	ck_assert_uint_eq(su.path.counters.syn_errors, 0);
 	stop();
 }
@@ -665,11 +670,143 @@ START_TEST(fragments_follow_the_first)
 	sum_header4(p);
 	ck_assert_int_eq(push(p, len), VERDICT_FORWARD);
 	ck_assert_int_gt(pull(), 0);
-	/* of another datagram, whose first was never seen */
+	/* of another datagram, whose first is never seen */
 	p[5] = 78;
 	sum_header4(p);
-	ck_assert_int_eq(push(p, len), VERDICT_DROP);
+	ck_assert_int_eq(push(p, len), VERDICT_HOLD);
+	check_sums();
+	path_expire(&su.path, mono_add(now, NAT64_FRAG_LIFE_NS - 1));
+	ck_assert_uint_eq(su.path.counters.held, 1);
+	path_expire(&su.path, mono_add(now, NAT64_FRAG_LIFE_NS));
 	ck_assert_uint_eq(REASON_N(NAT64_FRAGMENT), 1);
+	ck_assert_int_eq(pull(), -EAGAIN);
+	stop();
+}
+END_TEST
+
+/* A datagram in pieces of 64 bytes, from IPv6: @i says which. */
+static size_t piece6(uint8_t *at, const char *src, unsigned int id,
+		     unsigned int i, bool more)
+{
+	uint8_t whole[400];
+
+	udp6(whole, src, 4001, "64:ff9b::c633:6401", 53, 56 + 64 * 4);
+	memcpy(at, whole, 40);
+	put16(at + 4, 8 + 64);
+	at[6] = 44;
+	at[40] = 17;
+	at[41] = 0;
+	put16(at + 42, i * 64 | more);
+	put16(at + 44, 0);
+	put16(at + 46, id);
+	memcpy(at + 48, whole + 40 + 64 * i, 64);
+	return 48 + 64;
+}
+
+/* What leaves is offset @i of datagram @id, as it came in. */
+static void want_piece4(const char *src, unsigned int id, unsigned int i)
+{
+	uint8_t in[112];
+
+	piece6(in, src, id, i, i < 4);
+	ck_assert_int_eq(pull(), 20 + 64);
+	ck_assert_int_eq(out[4] << 8 | out[5], (int)id);
+	ck_assert_int_eq((out[6] << 8 | out[7]) & 0x1fff, (int)i * 8);
+	ck_assert_int_eq(out[6] >> 5 & 1, i < 4);
+	ck_assert_mem_eq(out + 20 + (i ? 0 : 8), in + 48 + (i ? 0 : 8),
+			 i ? 64 : 56);
+}
+
+/* RFC 6146 section 3.4, RFC 4787 REQ-14: in whatever order they come. */
+START_TEST(fragments_may_overtake_the_first)
+{
+	static const unsigned int order[] = {4, 2, 0, 3, 1};
+	struct rng r;
+
+	start_plat();
+	for (int i = 0; i < 5; i++)
+		ck_assert_int_eq(push(p, piece6(p, "2001:db8::5", 9, order[i],
+						order[i] < 4)),
+				 i < 2 ? VERDICT_HOLD : VERDICT_FORWARD);
+	want_piece4("2001:db8::5", 9, 0);
+	want_piece4("2001:db8::5", 9, 4);
+	want_piece4("2001:db8::5", 9, 2);
+	want_piece4("2001:db8::5", 9, 3);
+	want_piece4("2001:db8::5", 9, 1);
+	ck_assert_uint_eq(su.path.counters.held_all, 2);
+	ck_assert_uint_eq(su.path.counters.held, 0);
+	/* two senders that chose the same identification, interleaved */
+	rng_init(&r, 7);
+	for (unsigned int n = 0; n < 200; n++) {
+		unsigned int i = 1 + (unsigned int)rng_below(&r, 4);
+
+		push(p, piece6(p, "2001:db8::5", 100 + n, i, i < 4));
+		push(p, piece6(p, "2001:db8::6", 100 + n, 4, false));
+		ck_assert_int_eq(pull(), -EAGAIN);
+		push(p, piece6(p, "2001:db8::6", 100 + n, 0, true));
+		want_piece4("2001:db8::6", 100 + n, 0);
+		want_piece4("2001:db8::6", 100 + n, 4);
+		ck_assert_int_eq(pull(), -EAGAIN);
+		push(p, piece6(p, "2001:db8::5", 100 + n, 0, true));
+		want_piece4("2001:db8::5", 100 + n, 0);
+		want_piece4("2001:db8::5", 100 + n, i);
+	}
+	check_sums();
+	stop();
+}
+END_TEST
+
+/* Those from the IPv4 side, and those whose first one is refused. */
+START_TEST(fragments_that_wait_share_the_fate_of_the_first)
+{
+	size_t len;
+
+	start_plat();
+	len = udp4(p, "198.51.100.1", 53, "192.0.2.1", 4001, 64, false);
+	put16(p + 4, 77);
+	put16(p + 6, 9);
+	sum_header4(p);
+	ck_assert_int_eq(push(p, len), VERDICT_HOLD);
+	/* no session: neither of both passes */
+	put16(p + 6, 0x2000);
+	sum_header4(p);
+	ck_assert_int_eq(push(p, len), VERDICT_DROP);
+	ck_assert_uint_eq(REASON_N(NAT64_NO_BIB), 2);
+	len = udp6(p, "2001:db8::5", 4001, "64:ff9b::c633:6401", 53, 4);
+	push(p, len);
+	ck_assert_int_gt(pull(), 0);
+	len = udp4(p, "198.51.100.1", 53, "192.0.2.1", 4001, 64, false);
+	put16(p + 4, 78);
+	put16(p + 6, 9);
+	sum_header4(p);
+	ck_assert_int_eq(push(p, len), VERDICT_HOLD);
+	put16(p + 6, 0x2000);
+	sum_header4(p);
+	ck_assert_int_eq(push(p, len), VERDICT_FORWARD);
+	ck_assert_int_gt(pull(), 0);
+	ck_assert_int_eq(out[43] & 1, 1); /* more of it */
+	ck_assert_int_gt(pull(), 0);
+	ck_assert_int_eq(out[42] << 8 | out[43], 72);
+	ck_assert_int_eq(pull(), -EAGAIN);
+	stop();
+}
+END_TEST
+
+/* One that holds all it may leaves room for others. */
+START_TEST(fragments_of_a_flood_are_refused)
+{
+	start_plat();
+	for (unsigned int i = 0; i < 5000; i++)
+		push(p, piece6(p, "2001:db8:bad::5", i, 3, true));
+	ck_assert_uint_eq(su.path.counters.held,
+			  NAT64_HELD_PACKETS / NAT64_HELD_SHARE);
+	ck_assert_uint_eq(REASON_N(NAT64_FRAG_FULL),
+			  5000 - NAT64_HELD_PACKETS / NAT64_HELD_SHARE);
+	push(p, piece6(p, "2001:db8::5", 1, 4, false));
+	push(p, piece6(p, "2001:db8::5", 1, 0, true));
+	want_piece4("2001:db8::5", 1, 0);
+	want_piece4("2001:db8::5", 1, 4);
+	check_sums();
 	stop();
 }
 END_TEST
@@ -765,6 +902,9 @@ int main(void)
 	tcase_add_test(t, errors_find_their_session);
 	tcase_add_test(t, expired_hop_limit_is_answered_within_the_rate);
 	tcase_add_test(t, fragments_follow_the_first);
+	tcase_add_test(t, fragments_may_overtake_the_first);
+	tcase_add_test(t, fragments_that_wait_share_the_fate_of_the_first);
+	tcase_add_test(t, fragments_of_a_flood_are_refused);
 	tcase_add_test(t, failed_writes_are_counted_by_errno);
 	tcase_add_loop_test(t, hostile_packets_are_survived, 0, 4);
 	srunner_run_all(r, CK_NORMAL);
