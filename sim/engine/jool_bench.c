@@ -44,7 +44,8 @@ int jool_bench_prepare(const char *tool, const char *tap, const char *channel,
 		"sysctl net/ipv4/icmp_msgs_burst 100000",
 		"sysctl net/ipv6/icmp/ratelimit 0",
 		"sysctl net/ipv4/conf/all/rp_filter 0",
-		"sysctl net/ipv4/conf/default/rp_filter 0", "up lo", "up vec0"};
+		"sysctl net/ipv4/conf/default/rp_filter 0", "up lo",
+		JOOL_GUEST_WHOLE, "up vec0"};
 	struct jool_host *h = ARENA_NEW(a, struct jool_host);
 	int ret = jool_host_find(tool, h, e);
 

@@ -113,6 +113,7 @@ int jool_node_configure(struct jool *j, struct err *e)
 	jool_say(j, "sysctl net/ipv4/conf/all/rp_filter 0");
 	jool_say(j, "sysctl net/ipv4/conf/default/rp_filter 0");
 	jool_say(j, "up lo");
+	jool_say(j, JOOL_GUEST_WHOLE);
 	jool_say(j, "up vec0");
 	j->wired = j->n_script;
 	jool_say(j, "addr vec0 " JOOL_GUEST_LL " 64");

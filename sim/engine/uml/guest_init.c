@@ -14,6 +14,7 @@
  *   module PATH                    load a kernel module
  *   sysctl KEY VALUE               KEY with slashes
  *   up IFACE
+ *   feature-off IFACE FEATURE      by its name of "ethtool -k"
  *   addr IFACE ADDRESS LENGTH
  *   route PREFIX LENGTH IFACE VIA  VIA is an IPv6 address
  *   run PROGRAM ARGUMENT...        its output is the answer
@@ -24,10 +25,12 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if_addr.h>
 #include <linux/netlink.h>
 #include <linux/reboot.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -131,6 +134,74 @@ static int do_up(char **w)
 	if (!ret)
 		ret = ioctl(fd, SIOCSIFFLAGS, &ifr);
 	ret = ret ? errno : 0;
+	close(fd);
+	return ret ? failed(ret) : 0;
+}
+
+#define MAX_FEATURES 256
+
+static int ask_device(int fd, const char *dev, void *what)
+{
+	struct ifreq ifr = {.ifr_data = what};
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", dev);
+	return ioctl(fd, SIOCETHTOOL, &ifr);
+}
+
+/* How many names of features the kernel has; it wants to hear that again. */
+static uint32_t count_features(int fd, const char *dev)
+{
+	struct {
+		struct ethtool_sset_info head;
+		uint32_t count;
+	} info = {.head = {.cmd = ETHTOOL_GSSET_INFO,
+			   .sset_mask = 1U << ETH_SS_FEATURES}};
+
+	return ask_device(fd, dev, &info) ? 0 : info.count;
+}
+
+/* Which bit of the features of @dev has this name; -1: none. */
+static int find_feature(int fd, const char *dev, const char *name)
+{
+	static struct {
+		struct ethtool_gstrings head;
+		char names[MAX_FEATURES][ETH_GSTRING_LEN];
+	} s;
+
+	s.head.cmd = ETHTOOL_GSTRINGS;
+	s.head.string_set = ETH_SS_FEATURES;
+	s.head.len = count_features(fd, dev);
+	if (s.head.len > MAX_FEATURES || ask_device(fd, dev, &s))
+		return -1;
+	for (unsigned int i = 0; i < s.head.len; i++)
+		if (!strncmp(s.names[i], name, ETH_GSTRING_LEN))
+			return (int)i;
+	errno = ENOENT;
+	return -1;
+}
+
+static int do_feature_off(char **w)
+{
+	struct ethtool_gfeatures have = {.cmd = ETHTOOL_GFEATURES};
+	struct {
+		struct ethtool_sfeatures head;
+		struct ethtool_set_features_block blocks[MAX_FEATURES / 32];
+	} set = {.head = {.cmd = ETHTOOL_SFEATURES}};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int bit = find_feature(fd, w[1], w[2]), ret = bit < 0 ? -1 : 0;
+
+	if (!ret)
+		ret = ask_device(fd, w[1], &have);
+	if (!ret) {
+		set.head.size = have.size; /* no more and no fewer */
+		set.blocks[bit / 32].valid = 1U << bit % 32;
+		ret = ask_device(fd, w[1], &set);
+	}
+	if (ret > 0) { /* flags: it stays as it was */
+		errno = EPERM;
+		ret = -1;
+	}
+	ret = ret < 0 ? errno : 0;
 	close(fd);
 	return ret ? failed(ret) : 0;
 }
@@ -297,9 +368,10 @@ static const struct command {
 	int words; /* least number of them */
 	int (*act)(char **words);
 } commands[] = {
-	{"module", 2, do_module}, {"sysctl", 3, do_sysctl}, {"up", 2, do_up},
-	{"addr", 4, do_addr},	  {"route", 5, do_route},   {"run", 2, do_run},
-	{"halt", 1, do_halt},
+	{"module", 2, do_module}, {"sysctl", 3, do_sysctl},
+	{"up", 2, do_up},	  {"feature-off", 3, do_feature_off},
+	{"addr", 4, do_addr},	  {"route", 5, do_route},
+	{"run", 2, do_run},	  {"halt", 1, do_halt},
 };
 
 static int obey(char *line)
