@@ -148,11 +148,13 @@ static const char *check_chains(const struct nat64 *n, uint32_t bibs,
 {
 	uint32_t c[4] = {0};
 
-	for (uint32_t i = 0; i <= n->bib_mask; i++) {
+	for (uint32_t i = 0; i < n->bib_slots; i++) {
 		c[0] += count_chain(n, n->by6[i], 0);
 		c[1] += count_chain(n, n->by4[i], 1);
 	}
-	for (uint32_t i = 0; i <= n->session_mask; i++)
+	for (uint32_t i = 0; i < n->free_bibs.fresh; i++)
+		c[2] += (n->bibs[i].flags & ENTRY_USED) && n->bibs[i].first;
+	for (uint32_t i = 0; i < n->session_slots; i++)
 		c[2] += count_chain(n, n->by_session[i], 2);
 	for (uint32_t i = 0; i < WHEEL_SLOTS; i++)
 		c[3] += count_chain(n, n->wheel[i], 3);
@@ -201,7 +203,7 @@ static const char *check_permits(const struct nat64 *n, uint32_t sessions)
 
 	if (!n->addr_dependent)
 		return NULL;
-	for (uint32_t i = 0; i <= n->session_mask; i++)
+	for (uint32_t i = 0; i < n->session_slots; i++)
 		for (uint32_t p = n->by_permit[i]; p;
 		     p = n->permits[p - 1].next)
 			refs += n->permits[p - 1].refs;

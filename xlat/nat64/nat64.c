@@ -41,14 +41,8 @@ void nat64_cfg_init(struct nat64_cfg *cfg)
 	};
 }
 
-static uint32_t buckets(uint32_t entries)
-{
-	uint32_t n = 16;
-
-	while (n < entries)
-		n *= 2;
-	return n;
-}
+/* Heads an entry: a chain that is short is a memory access less. */
+#define BIB_SLOTS 2
 
 static size_t align64(size_t n)
 {
@@ -63,7 +57,7 @@ struct layout {
 
 static struct layout lay_out(const struct nat64_cfg *c)
 {
-	size_t nb = buckets(c->max_bibs), ns = buckets(c->max_sessions);
+	size_t nb = (size_t)BIB_SLOTS * c->max_bibs, ns = c->max_sessions;
 	size_t adf = c->addr_dependent ? 1 : 0;
 	size_t limits = c->limit_sessions || c->limit_ports ? 1 : 0;
 	struct layout l;
@@ -81,7 +75,7 @@ static struct layout lay_out(const struct nat64_cfg *c)
 	l.by_session = l.by4 + align64(nb * sizeof(uint32_t));
 	l.by_permit = l.by_session + align64(ns * sizeof(uint32_t));
 	l.by_subscriber = l.by_permit + adf * align64(ns * sizeof(uint32_t));
-	l.wheel = l.by_subscriber + limits * align64(nb * sizeof(uint32_t));
+	l.wheel = l.by_subscriber + limits * align64(c->max_bibs * sizeof(uint32_t));
 	l.end = l.wheel + WHEEL_SLOTS * sizeof(uint32_t);
 	return l;
 }
@@ -131,8 +125,8 @@ struct nat64 *nat64_init(void *mem, const struct nat64_cfg *cfg,
 	n->by_session = (uint32_t *)(base + l.by_session);
 	n->by_permit = (uint32_t *)(base + l.by_permit);
 	n->wheel = (uint32_t *)(base + l.wheel);
-	n->bib_mask = buckets(cfg->max_bibs) - 1;
-	n->session_mask = buckets(cfg->max_sessions) - 1;
+	n->bib_slots = BIB_SLOTS * cfg->max_bibs;
+	n->session_slots = cfg->max_sessions;
 	n->free_bibs = (struct freelist){NONE, 0, cfg->max_bibs};
 	n->free_sessions = (struct freelist){NONE, 0, cfg->max_sessions};
 	n->free_permits = n->free_sessions;

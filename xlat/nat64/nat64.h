@@ -186,6 +186,23 @@ uint64_t nat64_migrate(struct nat64 *to, struct nat64 *from, struct mono now);
 enum reason nat64_out(struct nat64 *n, struct nat64_flow *f, struct mono now);
 enum reason nat64_in(struct nat64 *n, struct nat64_flow *f, struct mono now);
 
+/* A packet that is about to come: its ends as nat64_out or nat64_in will be
+ * given them, as far as they name a BIB entry. */
+struct nat64_ahead {
+	struct nat64_flow flow;
+	bool from6;
+};
+
+#define NAT64_WARM_MAX 32 /* at a time; more are taken in portions */
+
+/*
+ * nat64_warm - fetch into the cache what @count packets will need, their waits
+ * for memory overlapping. Changes nothing; a wrong guess costs time only.
+ * Context: pure.
+ */
+void nat64_warm(const struct nat64 *n, const struct nat64_ahead *a,
+		size_t count);
+
 /*
  * nat64_peek_out / nat64_peek_in - the same translation for what an ICMP
  * error quotes: finds a living session, never creates or refreshes one

@@ -41,16 +41,17 @@ struct pool {
 #define ENTRY_REMOTE 0x04 /* session: the peer's, not touched here */
 #define ENTRY_FROM4  0x08 /* session: the IPv4 side began it */
 
+/* What each packet reads comes first, so that it is one line mostly. */
 struct bib {
 	struct in6_addr src6;
 	struct in_addr src4;
 	__be16 src6_port, src4_port;
 	uint16_t pool; /* index of src4 in pool.addrs */
 	uint8_t proto, flags;
-	uint32_t gen;
-	uint32_t next6, next4; /* hash chains; next6 also the free list */
+	uint32_t first; /* a session + 1 that is in no chain; 0: none */
 	uint32_t n_sessions;
-	uint32_t subscriber; /* index, or NONE where nobody has a limit */
+	uint32_t next6, next4; /* hash chains; next6 also the free list */
+	uint32_t subscriber;   /* index, or NONE where nobody has a limit */
 };
 
 /* What all hosts of one prefix hold together. */
@@ -62,17 +63,16 @@ struct subscriber {
 };
 
 struct session {
-	struct in6_addr dst6;
 	int64_t deadline_ns;
 	struct in_addr dst4;
+	__be16 dst_port;
+	uint8_t state, flags;
 	uint32_t bib;
 	uint32_t next; /* hash chain, free list */
 	uint32_t wheel_next;
 	uint32_t wheel_prev; /* session, or WHEEL_HEAD | slot */
-	uint32_t gen;
-	uint32_t permit; /* index, or NONE */
-	__be16 dst_port;
-	uint8_t state, flags;
+	uint32_t permit;     /* index, or NONE */
+	struct in6_addr dst6;
 };
 
 /* Addresses that a BIB entry has sessions with; address-dependent only. */
@@ -82,6 +82,10 @@ struct permit {
 	uint32_t refs;
 	uint32_t next;
 };
+
+/* What a packet of a living session reads and writes of each. */
+#define BIB_HOT_BYTES	  offsetof(struct bib, next6)
+#define SESSION_HOT_BYTES offsetof(struct session, next)
 
 _Static_assert(sizeof(struct bib) <= 48, "a BIB entry has grown");
 _Static_assert(sizeof(struct session) <= 56, "a session has grown");
@@ -107,7 +111,7 @@ struct nat64 {
 	struct permit *permits;
 	struct subscriber *subscribers;
 	uint32_t *by6, *by4, *by_session, *by_permit, *by_subscriber;
-	uint32_t bib_mask, session_mask;
+	uint32_t bib_slots, session_slots; /* heads of one table */
 	struct freelist free_bibs, free_sessions, free_permits,
 		free_subscribers;
 	bool has_limits;
@@ -121,6 +125,13 @@ struct nat64 {
 	} watchers[NAT64_WATCHERS];
 	unsigned int n_watchers;
 };
+
+/* slot_of_hash - one of @slots, without a division and whatever their number.
+ */
+static inline uint32_t slot_of_hash(uint64_t hash, uint32_t slots)
+{
+	return (uint32_t)((hash >> 32) * slots >> 32);
+}
 
 /* free_is_out - no entry is left. */
 static inline bool free_is_out(const struct freelist *l)

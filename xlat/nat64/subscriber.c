@@ -31,7 +31,7 @@ void subscriber_prefix(const struct nat64 *n, const struct in6_addr *a,
 
 static uint32_t slot_of(const struct nat64 *n, const uint64_t w[2])
 {
-	return (uint32_t)nat64_hash(n, w, 2) & n->bib_mask;
+	return slot_of_hash(nat64_hash(n, w, 2), n->free_bibs.max);
 }
 
 static uint32_t *place_of(const struct nat64 *n, const uint64_t w[2])
@@ -147,7 +147,7 @@ const char *subscriber_check(const struct nat64 *n)
 
 	if (!n->has_limits)
 		return NULL;
-	for (uint32_t h = 0; h <= n->bib_mask; h++)
+	for (uint32_t h = 0; h < n->free_bibs.max; h++)
 		for (uint32_t i = n->by_subscriber[h]; i;
 		     i = n->subscribers[i - 1].next) {
 			const struct subscriber *s = &n->subscribers[i - 1];

@@ -3,13 +3,18 @@
  * Theory of operation
  *
  * BIB entries and sessions lie in two arrays of fixed size; they are named by
- * index. `gen` counts the reuses of a slot, for whoever remembers an index.
- * Free entries form a list; those never used yet are not even in that list,
+ * index. Free entries form a list; those never used yet are not even in that list,
  * so that a large, quiet table does not occupy memory.
  *
  * A BIB entry is in two hash chains: by (protocol, src6) and by (protocol,
- * src4). A session is in one, by (BIB entry, dst4): both directions know the
- * BIB entry first. Hashes are SipHash-1-3 under a secret seed: who cannot see
+ * src4). One session of a BIB entry is named in the entry itself; each other
+ * one is in a chain by (BIB entry, dst4): both directions know the BIB entry
+ * first, and most have one session, which is then found without that table.
+ * A table larger than the caches costs what its accesses cost: head, BIB
+ * entry, session, each of them known by the one before. nat64_warm does that
+ * for a burst of packets at once, so that their waits overlap.
+ *
+ * Hashes are SipHash-1-3 under a secret seed: who cannot see
  * the seed cannot aim packets at one chain.
  *
  * With address-dependent filtering a third table counts, for each pair of BIB
@@ -30,12 +35,12 @@
  * does treats it as gone.
  *
  * Invariants (nat64_check verifies them): every used entry is in its chains
- * once; n_sessions is right; each dynamic BIB entry has a session and holds
+ * once, or the first of its BIB entry; n_sessions is right; each dynamic BIB entry has a session and holds
  * its port; ports not held are free; each session is in the wheel once.
  *
- * Cost: all operations O(1) at a load factor of at most one. Memory a session
- * with a BIB entry of its own: 56 + 48 bytes, and up to 24 of hash heads; 40
- * more where subscribers have limits.
+ * Cost: all operations O(1) at a load factor of at most one, a half for BIB
+ * entries. Memory a session with a BIB entry of its own: 56 + 48 bytes, and
+ * 20 of hash heads; 36 more where subscribers have limits.
  */
 #include "nat64_internal.h"
 
@@ -98,7 +103,7 @@ uint32_t bib_slot6(const struct nat64 *n, enum nat64_proto proto,
 
 	memcpy(w, src6, 16);
 	w[2] = (uint64_t)proto << 16 | port;
-	return (uint32_t)nat64_hash(n, w, 3) & n->bib_mask;
+	return slot_of_hash(nat64_hash(n, w, 3), n->bib_slots);
 }
 
 uint32_t bib_slot4(const struct nat64 *n, enum nat64_proto proto,
@@ -106,7 +111,7 @@ uint32_t bib_slot4(const struct nat64 *n, enum nat64_proto proto,
 {
 	uint64_t w = (uint64_t)src4.s_addr << 32 | (uint64_t)proto << 16 | port;
 
-	return (uint32_t)nat64_hash(n, &w, 1) & n->bib_mask;
+	return slot_of_hash(nat64_hash(n, &w, 1), n->bib_slots);
 }
 
 uint32_t session_slot(const struct nat64 *n, uint32_t b, struct in_addr dst4,
@@ -114,14 +119,14 @@ uint32_t session_slot(const struct nat64 *n, uint32_t b, struct in_addr dst4,
 {
 	uint64_t w[2] = {(uint64_t)b << 32 | dst4.s_addr, dst_port};
 
-	return (uint32_t)nat64_hash(n, w, 2) & n->session_mask;
+	return slot_of_hash(nat64_hash(n, w, 2), n->session_slots);
 }
 
 uint32_t permit_slot(const struct nat64 *n, uint32_t b, struct in_addr dst4)
 {
 	uint64_t w = (uint64_t)b << 32 | dst4.s_addr;
 
-	return (uint32_t)nat64_hash(n, &w, 1) & n->session_mask;
+	return slot_of_hash(nat64_hash(n, &w, 1), n->session_slots);
 }
 
 /* ---- free entries ---------------------------------------------------------
@@ -194,7 +199,7 @@ uint32_t bib_add(struct nat64 *n, const struct nat64_flow *f, uint32_t pool)
 	b->pool = (uint16_t)pool;
 	b->proto = (uint8_t)f->proto;
 	b->flags = ENTRY_USED;
-	b->n_sessions = 0;
+	b->n_sessions = b->first = 0;
 	b->subscriber = subscriber_take(n, &f->src6);
 	head = &n->by6[bib_slot6(n, f->proto, &f->src6, f->src6_port)];
 	b->next6 = *head;
@@ -225,7 +230,6 @@ void bib_del(struct nat64 *n, uint32_t i)
 	subscriber_give(n, b->subscriber);
 	n->stats.proto[b->proto].bibs--;
 	b->flags = 0;
-	b->gen++;
 	b->next6 = n->free_bibs.head;
 	n->free_bibs.head = i;
 }
@@ -375,11 +379,18 @@ static void permit_del(struct nat64 *n, uint32_t i)
 uint32_t session_find(const struct nat64 *n, uint32_t b, struct in_addr dst4,
 		      __be16 dst_port)
 {
-	uint32_t i = n->by_session[session_slot(n, b, dst4, dst_port)];
+	const struct bib *e = &n->bibs[b];
+	const struct session *s = &n->sessions[e->first - 1];
+	uint32_t i;
 
+	if (e->first && s->dst4.s_addr == dst4.s_addr &&
+	    s->dst_port == dst_port)
+		return e->first - 1;
+	if (e->n_sessions <= (e->first ? 1 : 0))
+		return NONE;
+	i = n->by_session[session_slot(n, b, dst4, dst_port)];
 	while (i) {
-		const struct session *s = &n->sessions[i - 1];
-
+		s = &n->sessions[i - 1];
 		if (s->bib == b && s->dst4.s_addr == dst4.s_addr &&
 		    s->dst_port == dst_port)
 			return i - 1;
@@ -388,10 +399,42 @@ uint32_t session_find(const struct nat64 *n, uint32_t b, struct in_addr dst4,
 	return NONE;
 }
 
+/* Where its BIB entry keeps session @i in mind: as its first, or in a chain. */
+static void session_link(struct nat64 *n, uint32_t i)
+{
+	struct session *s = &n->sessions[i];
+	struct bib *b = &n->bibs[s->bib];
+	uint32_t *head;
+
+	if (!b->first) {
+		b->first = i + 1;
+		return;
+	}
+	head = &n->by_session[session_slot(n, s->bib, s->dst4, s->dst_port)];
+	s->next = *head;
+	*head = i + 1;
+}
+
+static void session_unlink(struct nat64 *n, uint32_t i)
+{
+	struct session *s = &n->sessions[i];
+	struct bib *b = &n->bibs[s->bib];
+	uint32_t *at;
+
+	if (b->first == i + 1) {
+		b->first = 0;
+		return;
+	}
+	at = &n->by_session[session_slot(n, s->bib, s->dst4, s->dst_port)];
+	while (*at != i + 1)
+		at = &n->sessions[*at - 1].next;
+	*at = s->next;
+}
+
 uint32_t session_add(struct nat64 *n, uint32_t b, const struct nat64_flow *f,
 		     bool from6, enum nat64_state state, int64_t deadline_ns)
 {
-	uint32_t i = free_peek(&n->free_sessions), *head;
+	uint32_t i = free_peek(&n->free_sessions);
 	struct session *s;
 
 	if (i == NONE)
@@ -406,9 +449,7 @@ uint32_t session_add(struct nat64 *n, uint32_t b, const struct nat64_flow *f,
 	s->state = (uint8_t)state;
 	s->flags = from6 ? ENTRY_USED : ENTRY_USED | ENTRY_FROM4;
 	s->permit = n->addr_dependent ? permit_add(n, b, f->dst4) : NONE;
-	head = &n->by_session[session_slot(n, b, f->dst4, f->dst_port)];
-	s->next = *head;
-	*head = i + 1;
+	session_link(n, i);
 	wheel_add(n, i);
 	n->bibs[b].n_sessions++;
 	subscriber_count(n, n->bibs[b].subscriber, from6, 1);
@@ -421,13 +462,9 @@ void session_del(struct nat64 *n, uint32_t i)
 {
 	struct session *s = &n->sessions[i];
 	struct bib *b = &n->bibs[s->bib];
-	uint32_t *at =
-		&n->by_session[session_slot(n, s->bib, s->dst4, s->dst_port)];
 
 	watch_session(n, NAT64_SESSION_END, i, (struct mono){s->deadline_ns});
-	while (*at != i + 1)
-		at = &n->sessions[*at - 1].next;
-	*at = s->next;
+	session_unlink(n, i);
 	wheel_del(n, i);
 	if (s->permit != NONE)
 		permit_del(n, s->permit);
@@ -436,7 +473,55 @@ void session_del(struct nat64 *n, uint32_t i)
 	if (!--b->n_sessions && !(b->flags & ENTRY_STATIC))
 		bib_del(n, s->bib);
 	s->flags = 0;
-	s->gen++;
 	s->next = n->free_sessions.head;
 	n->free_sessions.head = i;
+}
+
+/* ---- a burst ahead --------------------------------------------------------
+ */
+
+static void fetch(const void *p, size_t bytes)
+{
+	const char *line = p;
+
+	__builtin_prefetch(line);
+	__builtin_prefetch(line + bytes - 1);
+}
+
+static void warm_some(const struct nat64 *n, const struct nat64_ahead *a,
+		      size_t count)
+{
+	const uint32_t *head[NAT64_WARM_MAX];
+
+	for (size_t i = 0; i < count; i++) {
+		const struct nat64_flow *f = &a[i].flow;
+
+		head[i] = a[i].from6
+				  ? &n->by6[bib_slot6(n, f->proto, &f->src6,
+						      f->src6_port)]
+				  : &n->by4[bib_slot4(n, f->proto, f->src4,
+						      f->src4_port)];
+		__builtin_prefetch(head[i]);
+	}
+	for (size_t i = 0; i < count; i++)
+		if (*head[i])
+			fetch(&n->bibs[*head[i] - 1], BIB_HOT_BYTES);
+	for (size_t i = 0; i < count; i++) {
+		uint32_t s = *head[i] ? n->bibs[*head[i] - 1].first : 0;
+
+		if (s)
+			fetch(&n->sessions[s - 1], SESSION_HOT_BYTES);
+	}
+}
+
+void nat64_warm(const struct nat64 *n, const struct nat64_ahead *a,
+		size_t count)
+{
+	while (count) {
+		size_t some = count < NAT64_WARM_MAX ? count : NAT64_WARM_MAX;
+
+		warm_some(n, a, some);
+		a += some;
+		count -= some;
+	}
 }
