@@ -31,7 +31,7 @@ core_SRCS := addrmap csum eam frag gso header icmp icmp_map icmp_xlat lpm \
 nat64_SRCS := nat64 table syn watch subscriber pool4 inspect frag held standby \
 	sync migrate blocks
 io_SRCS := io tun packet memory vnet
-daemon_SRCS := path plat config config_lists config_clat config_sync \
+daemon_SRCS := path burst plat memory config config_lists config_clat config_sync \
 	config_log sync journal who setup server control answers answers_plat answers_eam ctl discover \
 	discover_dns discover_ra
 spec_SRCS := catalogue names kinds profile topology topology_check measure \

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../base/units.h"
+#include "memory.h"
 
 /* Further than any timer. */
 #define MAX_ADVANCE_NS (1000.0 * 3600 * NS_PER_S)
@@ -103,6 +104,7 @@ static json_t *nat64_json(const struct nat64 *n)
 	put(o, "not_moved", st.not_moved);
 	put(o, "subscribers", st.subscribers);
 	put(o, "memory_bytes", st.memory_bytes);
+	put(o, "memory_huge_bytes", memory_huge_bytes(n));
 	return o;
 }
 

@@ -90,6 +90,13 @@ void path_init(struct path *p, enum role role, uint8_t *fragment,
 enum verdict path_run(struct path *p, struct pkt *pkt, struct mono now);
 
 /*
+ * path_run_burst - path_run for each of @pkts, which were read together: what
+ * they need of the session tables is fetched beforehand, all at once.
+ */
+void path_run_burst(struct path *p, struct pkt *pkts, size_t count,
+		    struct mono now);
+
+/*
  * path_balanced - do the counters add up? What was received is what was
  * forwarded, hairpinned, replied to and dropped, and has as many reasons.
  */

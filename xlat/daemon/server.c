@@ -5,7 +5,8 @@
  * One thread, one loop. When the TUN is readable, up to BATCH packets are
  * read, translated and written with one look at the clock; then the loop
  * looks at everything else, so that control requests and signals wait for at
- * most a batch. Sessions are swept on a timer, in bounded steps.
+ * most a batch. A PLAT reads some before it translates the first (burst.c
+ * says why). Sessions are swept on a timer, in bounded steps.
  *
  * Once packets flow nothing is allocated for them; the sweep timer and control
  * answers take small pieces.
@@ -25,7 +26,9 @@
 #include "../base/log.h"
 
 #define BATCH	      64
-#define EVENT_RATE    1 /* messages a second */
+#define BURST	      16	 /* read before the first is translated */
+#define BURST_BYTES   (32 << 10) /* and no further: they stay in the cache */
+#define EVENT_RATE    1		 /* messages a second */
 #define EVENT_BURST   10
 #define SWEEP_ENTRIES 1024
 #define SWEEP_IDLE_NS NAT64_TICK_NS
@@ -62,32 +65,57 @@ struct mono server_now(const struct server *s)
 	return mono_add(clock_now(), s->ahead_ns);
 }
 
+/* 0, or why there is no packet to read for the moment. */
+static int read_burst(struct server *s, struct pkt *pkts, unsigned int most,
+		      unsigned int *n)
+{
+	uint32_t bytes = 0;
+
+	*n = 0;
+	while (*n < most && bytes < BURST_BYTES) {
+		int ret = io_read(s->io, s->buf + *n * (size_t)IO_BUFFER_BYTES,
+				  &pkts[*n]);
+
+		if (ret == -EBADMSG)
+			path_count_unreadable(&s->setup.path);
+		else if (ret)
+			return ret;
+		else
+			bytes += pkts[(*n)++].len;
+	}
+	return 0;
+}
+
+/* As much as is read at a time; false when nothing is left to read. @left:
+ * packets that this turn of the loop may still take. */
+static bool run_burst(struct server *s, struct mono now, unsigned int *left)
+{
+	unsigned int most = s->setup.path.nat64 ? BURST : 1, n;
+	struct pkt pkts[BURST];
+	int ret = read_burst(s, pkts, most < *left ? most : *left, &n);
+
+	*left -= n;
+	s->reads += n;
+	path_run_burst(&s->setup.path, pkts, n, now);
+	if (!ret)
+		return true;
+	if (ret != -EAGAIN && ret != -EINTR) {
+		log_err("%s: read: %s", s->config->tun_name, strerror(-ret));
+		loop_stop(s->loop);
+	}
+	return false;
+}
+
 static void on_packets(void *arg, uint32_t events)
 {
 	struct server *s = arg;
 	struct mono now = server_now(s);
-	struct pkt pkt;
+	unsigned int left = BATCH;
 
 	(void)events;
 	s->batches++;
-	for (unsigned int i = 0; i < BATCH; i++) {
-		int ret = io_read(s->io, s->buf, &pkt);
-
-		if (ret == -EBADMSG) {
-			path_count_unreadable(&s->setup.path);
-			continue;
-		}
-		if (ret == -EAGAIN || ret == -EINTR)
-			return;
-		if (ret) {
-			log_err("%s: read: %s", s->config->tun_name,
-				strerror(-ret));
-			loop_stop(s->loop);
-			return;
-		}
-		s->reads++;
-		path_run(&s->setup.path, &pkt, now);
-	}
+	while (left && run_burst(s, now, &left))
+		;
 }
 
 /* Some of what is due; returns whether there is more. */
@@ -298,7 +326,7 @@ static int serve(struct server *s, int ready_fd)
 	struct err e = {""};
 
 	s->started = clock_now();
-	s->buf = malloc(IO_BUFFER_BYTES);
+	s->buf = malloc(BURST * (size_t)IO_BUFFER_BYTES);
 	if (signals < 0 || !s->buf) {
 		log_err("cannot start: %s", strerror(errno));
 		goto out;

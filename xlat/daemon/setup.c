@@ -5,12 +5,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 
 #include "../base/log.h"
 #include "../base/rng.h"
 #include "../io/io.h"
+#include "memory.h"
 
 #define ICMP_BURST 50
 
@@ -88,17 +88,14 @@ static int make_tables(struct setup *s, const struct config *c, struct mono now,
 	n.seed[0] = s->seed[0];
 	n.seed[1] = s->seed[1];
 	s->tables_bytes = nat64_memory(&n);
-	s->tables = mmap(NULL, s->tables_bytes, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (s->tables == MAP_FAILED) {
+	/* random access over many pages */
+	s->tables = memory_map(s->tables_bytes, true);
+	if (!s->tables) {
 		ret = errno;
-		s->tables = NULL;
 		return err_set(e, ret, "%zu bytes for %lld sessions: %s",
 			       s->tables_bytes, (long long)c->sessions,
 			       strerror(ret));
 	}
-	/* random access over many pages; a refusal only costs speed */
-	madvise(s->tables, s->tables_bytes, MADV_HUGEPAGE);
 	s->path.nat64 = nat64_init(s->tables, &n, now);
 	if (!s->path.nat64)
 		return err_set(e, EINVAL, "pool4 cannot be used");
@@ -114,8 +111,7 @@ static int change_tables(struct setup *s, const struct config *was,
 	int ret = make_tables(&next, c, now, e);
 
 	if (ret) {
-		if (next.tables)
-			munmap(next.tables, next.tables_bytes);
+		memory_unmap(next.tables, next.tables_bytes);
 		return ret;
 	}
 	for (size_t i = 0; i < was->n_statics; i++) {
@@ -127,7 +123,7 @@ static int change_tables(struct setup *s, const struct config *was,
 					 htons(x->src4_port));
 	}
 	dropped = nat64_migrate(next.path.nat64, s->path.nat64, now);
-	munmap(s->tables, s->tables_bytes);
+	memory_unmap(s->tables, s->tables_bytes);
 	s->tables = next.tables;
 	s->tables_bytes = next.tables_bytes;
 	s->path.nat64 = next.path.nat64;
@@ -244,8 +240,7 @@ int setup_init(struct setup *s, const struct config *c, struct mono now,
 
 void setup_fini(struct setup *s)
 {
-	if (s->tables)
-		munmap(s->tables, s->tables_bytes);
+	memory_unmap(s->tables, s->tables_bytes);
 	free(s->eam);
 	free(s->fragment);
 	free(s->frags);

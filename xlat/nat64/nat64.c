@@ -75,7 +75,8 @@ static struct layout lay_out(const struct nat64_cfg *c)
 	l.by_session = l.by4 + align64(nb * sizeof(uint32_t));
 	l.by_permit = l.by_session + align64(ns * sizeof(uint32_t));
 	l.by_subscriber = l.by_permit + adf * align64(ns * sizeof(uint32_t));
-	l.wheel = l.by_subscriber + limits * align64(c->max_bibs * sizeof(uint32_t));
+	l.wheel = l.by_subscriber +
+		  limits * align64(c->max_bibs * sizeof(uint32_t));
 	l.end = l.wheel + WHEEL_SLOTS * sizeof(uint32_t);
 	return l;
 }

@@ -3,8 +3,8 @@
  * Theory of operation
  *
  * BIB entries and sessions lie in two arrays of fixed size; they are named by
- * index. Free entries form a list; those never used yet are not even in that list,
- * so that a large, quiet table does not occupy memory.
+ * index. Free entries form a list; those never used yet are not even in that
+ * list, so that a large, quiet table does not occupy memory.
  *
  * A BIB entry is in two hash chains: by (protocol, src6) and by (protocol,
  * src4). One session of a BIB entry is named in the entry itself; each other
@@ -35,8 +35,9 @@
  * does treats it as gone.
  *
  * Invariants (nat64_check verifies them): every used entry is in its chains
- * once, or the first of its BIB entry; n_sessions is right; each dynamic BIB entry has a session and holds
- * its port; ports not held are free; each session is in the wheel once.
+ * once, or the first of its BIB entry; n_sessions is right; each dynamic BIB
+ * entry has a session and holds its port; ports not held are free; each session
+ * is in the wheel once.
  *
  * Cost: all operations O(1) at a load factor of at most one, a half for BIB
  * entries. Memory a session with a BIB entry of its own: 56 + 48 bytes, and
@@ -480,12 +481,15 @@ void session_del(struct nat64 *n, uint32_t i)
 /* ---- a burst ahead --------------------------------------------------------
  */
 
-static void fetch(const void *p, size_t bytes)
+/* The first line of something and its last. gcc takes a function that only
+ * prefetches for one without effect and drops its calls: hence the asm. */
+static inline void fetch(const void *p, size_t bytes)
 {
 	const char *line = p;
 
 	__builtin_prefetch(line);
 	__builtin_prefetch(line + bytes - 1);
+	__asm__ volatile("");
 }
 
 static void warm_some(const struct nat64 *n, const struct nat64_ahead *a,
@@ -496,12 +500,11 @@ static void warm_some(const struct nat64 *n, const struct nat64_ahead *a,
 	for (size_t i = 0; i < count; i++) {
 		const struct nat64_flow *f = &a[i].flow;
 
-		head[i] = a[i].from6
-				  ? &n->by6[bib_slot6(n, f->proto, &f->src6,
-						      f->src6_port)]
-				  : &n->by4[bib_slot4(n, f->proto, f->src4,
-						      f->src4_port)];
-		__builtin_prefetch(head[i]);
+		head[i] = a[i].from6 ? &n->by6[bib_slot6(n, f->proto, &f->src6,
+							 f->src6_port)]
+				     : &n->by4[bib_slot4(n, f->proto, f->src4,
+							 f->src4_port)];
+		fetch(head[i], sizeof(*head[i]));
 	}
 	for (size_t i = 0; i < count; i++)
 		if (*head[i])

@@ -12,6 +12,7 @@
 #include "../base/rng.h"
 #include "../core/csum.h"
 #include "../daemon/config.h"
+#include "../daemon/memory.h"
 #include "../daemon/setup.h"
 #include "../io/io.h"
 
@@ -880,6 +881,84 @@ START_TEST(hostile_packets_are_survived)
 }
 END_TEST
 
+#define BURST	     10
+#define BURST_ROUNDS 60
+
+/* Of both families, some cut short, some without a session. */
+static size_t any_packet(struct rng *r, uint8_t *at)
+{
+	unsigned int port = 1024 + (unsigned int)rng_below(r, 8);
+	size_t len = rng_below(r, 2) ? udp6(at, "2001:db8::1", port,
+					    "64:ff9b::c000:264", 53, 20)
+				     : udp4(at, "192.0.2.100", 53, "192.0.2.1",
+					    port, 20, true);
+
+	return rng_below(r, 4) ? len : rng_below(r, len + 1);
+}
+
+/* A hash of all that came out. */
+static uint64_t run_bursts(bool together)
+{
+	static uint8_t room[BURST][1024];
+	struct pkt pkts[BURST];
+	uint64_t sum = 0;
+	struct rng r;
+	long len;
+
+	rng_init(&r, 7);
+	start_plat();
+	for (int round = 0; round < BURST_ROUNDS; round++) {
+		for (int i = 0; i < BURST; i++) {
+			uint8_t *at = room[i] + PKT_HEADROOM;
+
+			pkts[i] = (struct pkt){
+				.data = at,
+				.len = (uint32_t)any_packet(&r, at),
+				.headroom = PKT_HEADROOM,
+				.tailroom = PKT_TAILROOM};
+		}
+		if (together)
+			path_run_burst(&su.path, pkts, BURST, now);
+		for (int i = 0; i < BURST && !together; i++)
+			path_run(&su.path, &pkts[i], now);
+		while ((len = io_memory_get(io, out, &out_gso)) >= 0)
+			for (long i = 0; i < len; i++)
+				sum = sum * 31 + out[i] + 1;
+	}
+	ck_assert_uint_gt(su.path.counters.forwarded, BURST_ROUNDS);
+	ck_assert_uint_gt(su.path.counters.dropped, BURST_ROUNDS);
+	stop();
+	return sum;
+}
+
+START_TEST(a_burst_is_its_packets)
+{
+	ck_assert_uint_eq(run_bursts(true), run_bursts(false));
+}
+END_TEST
+
+START_TEST(table_memory_is_zero_and_aligned)
+{
+	size_t bytes = (size_t)(5 << 20) + 4097;
+
+	for (int huge = 0; huge < 2; huge++) {
+		uint8_t *m = memory_map(bytes, huge);
+
+		ck_assert_ptr_nonnull(m);
+		ck_assert_uint_eq(m[0] | m[bytes - 1], 0);
+		memset(m, 1, bytes);
+		if (huge)
+			ck_assert_uint_eq((uintptr_t)m % (2 << 20), 0);
+		else
+			ck_assert_uint_eq(memory_huge_bytes(m), 0);
+		ck_assert_uint_le(memory_huge_bytes(m), bytes);
+		memory_unmap(m, bytes);
+	}
+	memory_unmap(NULL, 0);
+	ck_assert_ptr_null(memory_map(SIZE_MAX / 2, true));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("daemon-path");
@@ -905,6 +984,8 @@ int main(void)
 	tcase_add_test(t, fragments_may_overtake_the_first);
 	tcase_add_test(t, fragments_that_wait_share_the_fate_of_the_first);
 	tcase_add_test(t, fragments_of_a_flood_are_refused);
+	tcase_add_test(t, a_burst_is_its_packets);
+	tcase_add_test(t, table_memory_is_zero_and_aligned);
 	tcase_add_test(t, failed_writes_are_counted_by_errno);
 	tcase_add_loop_test(t, hostile_packets_are_survived, 0, 4);
 	srunner_run_all(r, CK_NORMAL);

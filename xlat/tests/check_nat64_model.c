@@ -420,6 +420,19 @@ static void peek(void)
 	ck_assert_int_eq(nat64_peek_in(n, &g, now) == REASON_OK, want);
 }
 
+/* What is fetched ahead, rightly or not, is nobody's change. */
+static void look_ahead(void)
+{
+	struct nat64_ahead ahead[NAT64_WARM_MAX + 3];
+	size_t count = rng_below(&rng, NAT64_WARM_MAX + 4);
+
+	for (size_t i = 0; i < count; i++) {
+		ahead[i].flow = random_flow();
+		ahead[i].from6 = rng_below(&rng, 2);
+	}
+	nat64_warm(n, ahead, count);
+}
+
 static void pass_time(void)
 {
 	/* mostly a tick, sometimes minutes, seldom days */
@@ -500,6 +513,7 @@ START_TEST(random_packets_agree_with_the_model)
 			break;
 		case 1:
 			peek();
+			look_ahead();
 			break;
 		case 2:
 		case 3:
