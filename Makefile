@@ -48,7 +48,7 @@ relay_SRCS := relay config control path port pool impair segment hist \
 probe_SRCS := capture capture_node dns dns_msg dns_node iperf3 node_args ping \
 	ping_node probe flow resolv_conf resolver resolver_node sessions \
 	sessions_node sessions_server stream stream_main stream_node stream_record \
-	throughput transfer transfer_score
+	throughput tls tls_node tls_server transfer transfer_score
 timeline_SRCS := timeline events await drill census diagnosis
 score_SRCS := outage drill score stats diagnose
 conform_SRCS := fields packet_parse packet_build packet_match packet_print suite \
@@ -72,7 +72,7 @@ daemon_LDLIBS := -ljansson -lcrypto
 world_LDLIBS := -lnl-route-3 -lnl-genl-3 -lnl-3
 engine_LDLIBS := -ljansson -lnl-3
 relay_LDLIBS := -ljansson -lm
-probe_LDLIBS := -ljansson -lpcap -lresolv
+probe_LDLIBS := -ljansson -lpcap -lresolv -lssl -lcrypto -lpthread
 conform_LDLIBS := -ljansson
 report_LDLIBS := -ljansson -lm
 advise_LDLIBS := -ljansson -lm

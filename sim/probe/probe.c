@@ -329,6 +329,8 @@ static const struct probe_ops *find_ops(enum probe_kind kind)
 		return &probe_sessions_ops;
 	case PROBE_RESOLVER:
 		return &probe_resolver_ops;
+	case PROBE_TLS:
+		return &probe_tls_ops;
 	}
 	return NULL;
 }
@@ -459,6 +461,7 @@ int probe_main(int argc, char **argv)
 		{"stream", probe_stream_main},
 		{"sessions", probe_sessions_main},
 		{"resolver", probe_resolver_main},
+		{"tls", probe_tls_main},
 		{"capture", probe_capture_main},
 	};
 

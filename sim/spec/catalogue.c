@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-const char *const probe_words[] = {"dns",	 "ping",      "iperf3",
-				   "throughput", "stream",    "sessions",
-				   "resolver",	 "diagnosis", NULL};
+const char *const probe_words[] = {
+	"dns",	    "ping",	"iperf3",    "throughput", "stream",
+	"sessions", "resolver", "diagnosis", "tls",	   NULL};
 
 const char *const event_words[] = {
 	"link-down",   "link-up",     "engine-kill", "engine-start",
@@ -146,6 +146,20 @@ static const struct metric_def resolver_metrics[] = {
 	{NULL, UNIT_NONE, NULL},
 };
 
+static const struct metric_def tls_metrics[] = {
+	{"exchanges", UNIT_NONE, "connections tried, one after another"},
+	{"completed", UNIT_NONE, "of them, those whose whole answer came"},
+	{"failed", UNIT_NONE, "of them, all others"},
+	{"handshake-median", UNIT_TIME,
+	 "from the first SYN to the end of the handshake"},
+	{"handshake-slowest", UNIT_TIME, "longest of these times"},
+	{"total-median", UNIT_TIME, "from the first SYN to the last byte"},
+	{"total-slowest", UNIT_TIME, "longest of these times"},
+	{"retransmits", UNIT_NONE, "segments the client sent again, all"},
+	{"mss", UNIT_NONE, "bytes of a segment of the client, at the end"},
+	{NULL, UNIT_NONE, NULL},
+};
+
 const struct metric_def spec_await_metrics[] = {
 	{"time", UNIT_TIME, "from the event before it"},
 	{"reached", UNIT_BOOL, "it came true before the deadline"},
@@ -204,6 +218,8 @@ const struct metric_def *spec_metrics(enum probe_kind kind)
 		return resolver_metrics;
 	case PROBE_DIAGNOSIS:
 		return diagnosis_metrics;
+	case PROBE_TLS:
+		return tls_metrics;
 	}
 	return NULL;
 }

@@ -28,9 +28,10 @@ struct raw_measure {
 #define SESSIONS   (1U << PROBE_SESSIONS)
 #define RESOLVER   (1U << PROBE_RESOLVER)
 #define DIAGNOSIS  (1U << PROBE_DIAGNOSIS)
+#define TLS	   (1U << PROBE_TLS)
 #define NAMES	   (DNS | RESOLVER)
 #define TRANSFER   (IPERF3 | THROUGHPUT | DIAGNOSIS)
-#define ALL	   (NAMES | PING | TRANSFER | STREAM | SESSIONS)
+#define ALL	   (NAMES | PING | TRANSFER | STREAM | SESSIONS | TLS)
 
 #define FIELD(word, type_, member, kinds_, required_)                          \
 	{                                                                      \
@@ -73,10 +74,12 @@ const struct kind_field probe_fields[] = {
 	RANGED("busy", YF_INT, m.busy, UNIT_NONE, 0, 5000, SESSIONS),
 	RANGED("idle", YF_INT, m.idle, UNIT_NONE, 0, 5000, SESSIONS),
 	RANGED("timeout", YF_QUANTITY, m.timeout_ns, UNIT_TIME,
-	       100.0 * NS_PER_MS, 60.0 * NS_PER_S, SESSIONS | RESOLVER),
+	       100.0 * NS_PER_MS, 60.0 * NS_PER_S, SESSIONS | RESOLVER | TLS),
 	RANGED("attempts", YF_INT, m.attempts, UNIT_NONE, 1, 5, RESOLVER),
 	FIELD("rotate", YF_BOOL, m.rotate, RESOLVER, 0),
 	RANGED("count", YF_INT, m.count, UNIT_NONE, 1, 100000, PING),
+	RANGED("exchanges", YF_INT, m.count, UNIT_NONE, 1, 1000, TLS),
+	RANGED("answer", YF_QUANTITY, m.size_bytes, UNIT_SIZE, 1, 100e6, TLS),
 	RANGED("interval", YF_QUANTITY, m.interval_ns, UNIT_TIME,
 	       10.0 * NS_PER_MS, 60.0 * NS_PER_S, PING | SESSIONS),
 	RANGED("rounds", YF_INT, m.rounds, UNIT_NONE, 1, 100, THROUGHPUT),
@@ -112,6 +115,11 @@ static void set_defaults(struct raw_measure *raw)
 	}
 	if (m->kind == PROBE_RESOLVER)
 		m->rate_pps = 10;
+	if (m->kind == PROBE_TLS) {
+		m->count = 1;
+		m->size_bytes = 65536;
+		m->timeout_ns = 5.0 * NS_PER_S;
+	}
 	if (m->kind == PROBE_THROUGHPUT)
 		m->for_ns = 3.0 * NS_PER_S;
 }

@@ -197,6 +197,8 @@ static double own_length(const struct measure_spec *m)
 		return 0.2 * NS_PER_S;
 	case PROBE_PING:
 		return (double)m->count * m->interval_ns;
+	case PROBE_TLS:
+		return (double)m->count * 0.2 * NS_PER_S;
 	case PROBE_THROUGHPUT:
 		return (double)m->rounds * 2 * (m->for_ns + 0.35 * NS_PER_S);
 	case PROBE_IPERF3:

@@ -217,6 +217,7 @@ enum probe_kind {
 	PROBE_SESSIONS,	  /* many TCP sessions at once: which survive */
 	PROBE_RESOLVER,	  /* names asked for at a rate, as a stub does */
 	PROBE_DIAGNOSIS,  /* one transfer, and why it was that fast */
+	PROBE_TLS,	  /* exchanges as a browser begins them */
 };
 
 enum direction { DIR_DOWN, DIR_UP };

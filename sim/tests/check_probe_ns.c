@@ -492,6 +492,51 @@ START_TEST(test_sessions_lost)
 }
 END_TEST
 
+static struct measure_spec tls_of(void)
+{
+	return (struct measure_spec){.name = "page",
+				     .kind = PROBE_TLS,
+				     .from = "dns",
+				     .to = "198.51.100.46",
+				     .count = 3,
+				     .size_bytes = 100000,
+				     .timeout_ns = 1e9};
+}
+
+START_TEST(test_tls)
+{
+	struct measure_spec spec = tls_of();
+	struct measurement m = measure(&spec);
+
+	ck_assert_msg(!m.why, "%s", m.why);
+	ck_assert_double_eq(num(&m, "exchanges"), 3);
+	ck_assert_double_eq(num(&m, "completed"), 3);
+	ck_assert_double_eq(num(&m, "failed"), 0);
+	ck_assert_double_gt(num(&m, "handshake-median"), 0);
+	ck_assert_double_ge(num(&m, "total-slowest"),
+			    num(&m, "handshake-median"));
+	ck_assert_double_eq(num(&m, "mss"), 1448);
+	assert_raw(&m);
+}
+END_TEST
+
+/* A server that starts and cannot be reached: each try ends by its time. */
+START_TEST(test_tls_lost)
+{
+	struct measure_spec spec = tls_of();
+	struct measurement m;
+
+	spec.timeout_ns = 0.3e9;
+	hole(true);
+	m = measure(&spec);
+	hole(false);
+	ck_assert_msg(!m.why, "%s", m.why);
+	ck_assert_double_eq(num(&m, "completed"), 0);
+	ck_assert_double_eq(num(&m, "failed"), 3);
+	ck_assert_ptr_nonnull(strstr(m.summary, "connecting"));
+}
+END_TEST
+
 /* Both servers of resolv.conf are silent: two rounds of 100 ms each. */
 START_TEST(test_resolver_silent)
 {
@@ -725,6 +770,8 @@ static int run_tests(void)
 	tcase_add_test(t, test_sessions);
 	tcase_add_test(t, test_sessions_stall);
 	tcase_add_test(t, test_sessions_lost);
+	tcase_add_test(t, test_tls);
+	tcase_add_test(t, test_tls_lost);
 	tcase_add_test(t, test_resolver_silent);
 	tcase_add_test(t, test_node_down);
 	tcase_add_test(t, test_capture);
