@@ -171,27 +171,36 @@ static json_t *sync_json(const struct sync *y)
 {
 	static const char *const imports[NAT64_N_IMPORTS] = {
 		"added", "updated", "kept", "conflicts", "refused", "full"};
-	struct sync_stats st;
+	struct sync_stats all;
+	const struct replica_stats *st = &all.replica;
 	json_t *o = json_object();
 
-	sync_get_stats(y, &st);
-	json_object_set_new(o, "connected", json_boolean(st.connected));
+	sync_get_stats(y, &all);
+	json_object_set_new(o, "connected", json_boolean(st->connected));
 	json_object_set_new(o, "silent_ms",
-			    st.silent_ms < 0 ? json_null()
-					     : json_integer(st.silent_ms));
-	put(o, "sent", st.sent);
-	put(o, "received", st.received);
-	put(o, "sessions_sent", st.sessions_sent);
+			    st->silent_ms < 0 ? json_null()
+					      : json_integer(st->silent_ms));
+	put(o, "behind_ms", (uint64_t)st->behind_ms);
+	put(o, "behind_max_ms", (uint64_t)st->behind_max_ms);
+	put(o, "queued", st->queued);
+	put(o, "sent", st->sent);
+	put(o, "received", st->received);
+	put(o, "sessions_sent", st->sessions_sent);
 	for (unsigned int i = 0; i < NAT64_N_IMPORTS; i++)
-		put(o, imports[i], st.imports[i]);
-	put(o, "lost", st.lost);
-	put(o, "duplicates", st.duplicates);
-	put(o, "strangers", st.strangers);
-	put(o, "bad_seals", st.bad_seals);
-	put(o, "malformed", st.malformed);
-	put(o, "held_back", st.held_back);
-	put(o, "send_errors", st.send_errors);
-	put(o, "full_passes", st.full_passes);
+		put(o, imports[i], st->imports[i]);
+	put(o, "asked", st->asked);
+	put(o, "asked_us", st->asked_us);
+	put(o, "ended", st->ended);
+	put(o, "lost", st->lost);
+	put(o, "duplicates", st->duplicates);
+	put(o, "strangers", st->strangers);
+	put(o, "bad_seals", all.bad_seals);
+	put(o, "malformed", st->malformed);
+	put(o, "other_versions", st->foreign);
+	put(o, "held_back", st->held_back);
+	put(o, "send_errors", all.send_errors);
+	put(o, "walks", st->walks);
+	put(o, "full_passes", st->adoptions);
 	return o;
 }
 

@@ -5,6 +5,7 @@
 
 #include "../base/loop.h"
 #include "../io/io.h"
+#include "../nat64/replica.h"
 #include "config.h"
 #include "setup.h"
 
@@ -109,15 +110,8 @@ struct sync *sync_open(struct server *s, struct err *e);
 void sync_close(struct sync *y);
 
 struct sync_stats {
-	bool connected;		 /* heard the peer in the last seconds */
-	uint64_t sent, received; /* datagrams */
-	uint64_t sessions_sent;	 /* records */
-	uint64_t imports[NAT64_N_IMPORTS];    /* records */
-	uint64_t lost, duplicates, strangers; /* datagrams received */
-	uint64_t bad_seals, malformed;	      /* same */
-	uint64_t held_back, send_errors;      /* records; datagrams */
-	uint64_t full_passes;		      /* whole tables sent */
-	int64_t silent_ms;		      /* since the peer; -1: never */
+	struct replica_stats replica;
+	uint64_t bad_seals, send_errors; /* datagrams */
 };
 void sync_get_stats(const struct sync *y, struct sync_stats *out);
 

@@ -4,21 +4,39 @@
  * that has gone mad. Whatever it says, the table stays sound.
  *
  * Input: datagrams, each led by its length (16 bits) and a byte of flags: 1
- * lets 30 seconds pass, 2 names our epoch, 4 is a packet of our own instead.
+ * lets 30 seconds pass, 2 names our epoch, 4 is a packet of our own instead,
+ * 8 lets a tick pass.
  */
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../nat64/sync.h"
+#include "../nat64/replica.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define OUR_EPOCH UINT64_C(0x0102030405060708)
 
 static struct nat64 *n;
-static struct sync_peer peer;
+static struct replica replica;
 static struct mono now;
+
+/* What we say must make sense, whatever we heard. */
+static void emit(void *arg, uint8_t *at, size_t len)
+{
+	struct sync_header h;
+
+	(void)arg;
+	if (!sync_decode_header(at, len, &h) || h.from != OUR_EPOCH)
+		abort();
+	memset(at + len, 0, REPLICA_SEAL_BYTES);
+}
+
+static void on_change(void *arg, enum nat64_event ev,
+		      const struct nat64_session_info *s)
+{
+	replica_change(arg, ev, s, now);
+}
 
 static void *start(void)
 {
@@ -44,7 +62,8 @@ static void *start(void)
 	memset(mem, 0, bytes);
 	now = (struct mono){NS_PER_S};
 	n = nat64_init(mem, &c, now);
-	peer = (struct sync_peer){.epoch = OUR_EPOCH};
+	replica_init(&replica, OUR_EPOCH, emit, NULL, now);
+	nat64_watch(n, on_change, &replica);
 	return mem;
 }
 
@@ -61,22 +80,16 @@ static void own_packet(const uint8_t *data, size_t len)
 
 static void datagram(const uint8_t *data, size_t len, bool to_us)
 {
+	uint8_t copy[SYNC_MAX_BYTES];
 	struct sync_header h;
-	struct sync_record r;
-	enum sync_verdict v;
 
-	if (!sync_decode_header(data, len, &h))
-		return;
-	if (to_us)
+	if (to_us && sync_decode_header(data, len, &h)) {
+		memcpy(copy, data, len);
 		h.to = OUR_EPOCH;
-	v = sync_accept(&peer, &h);
-	if (v == SYNC_STRANGER || v == SYNC_REPLAY)
-		return;
-	for (unsigned int i = 0; i < h.n; i++)
-		if (sync_decode_record(data + SYNC_HEADER_BYTES +
-					       i * SYNC_RECORD_BYTES,
-				       &r))
-			(void)nat64_import(n, &r.session, r.is_event, now);
+		sync_encode_header(&h, copy);
+		data = copy;
+	}
+	(void)replica_receive(&replica, n, data, len, now);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -93,6 +106,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (flags & 1)
 			now = mono_add(now, 30 * NS_PER_S);
 		nat64_expire(n, now, 64);
+		if (flags & 8)
+			replica_tick(&replica, n, now);
 		if (flags & 4)
 			own_packet(data, len);
 		else

@@ -69,6 +69,8 @@ void session_describe(const struct nat64 *n, const struct session *s,
 	out->flow.dst_port = s->dst_port;
 	out->state = s->state;
 	out->left_ns = s->deadline_ns - now.ns;
+	out->version = s->version;
+	out->is_copy = s->flags & ENTRY_REMOTE;
 }
 
 size_t nat64_list_sessions(const struct nat64 *n, uint32_t *cursor,

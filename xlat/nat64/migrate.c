@@ -51,6 +51,7 @@ static bool move_session(struct nat64 *to, const struct nat64 *from, uint32_t i)
 	i = session_add(to, b, &info.flow, !(s->flags & ENTRY_FROM4), s->state,
 			s->deadline_ns);
 	to->sessions[i].flags = s->flags;
+	to->sessions[i].version = s->version;
 	return true;
 }
 
@@ -104,6 +105,7 @@ uint64_t nat64_migrate(struct nat64 *to, struct nat64 *from, struct mono now)
 	move_stats(to, from);
 	to->stats.not_moved += dropped;
 	to->picks = from->picks;
+	to->newest_gone = from->newest_gone;
 	memcpy(to->watchers, from->watchers, sizeof(to->watchers));
 	to->n_watchers = from->n_watchers;
 	for (uint32_t i = 0; i < to->free_bibs.fresh; i++)

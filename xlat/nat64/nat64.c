@@ -264,7 +264,10 @@ static void session_touch(struct nat64 *n, uint32_t s,
 {
 	uint8_t before = n->sessions[s].state;
 
-	n->sessions[s].flags &= (uint8_t)~ENTRY_REMOTE;
+	if (n->sessions[s].flags & ENTRY_REMOTE) {
+		n->sessions[s].flags &= (uint8_t)~ENTRY_REMOTE;
+		n->sessions[s].version++;
+	}
 	switch (f->proto) {
 	case NAT64_TCP:
 		tcp_step(n, s, from6, f->tcp_flags, now);
@@ -279,7 +282,7 @@ static void session_touch(struct nat64 *n, uint32_t s,
 		break;
 	}
 	if (n->sessions[s].state != before)
-		watch_session(n, NAT64_SESSION_STATE, s, now);
+		session_changed(n, s, now);
 }
 
 static int64_t first_deadline(const struct nat64 *n, enum nat64_proto proto,

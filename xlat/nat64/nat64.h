@@ -248,6 +248,8 @@ struct nat64_session_info {
 	struct nat64_flow flow;
 	enum nat64_state state;
 	int64_t left_ns;
+	uint32_t version; /* grows with each change; numbers go round */
+	bool is_copy;	  /* the peer's, not touched here */
 };
 
 /*
@@ -293,7 +295,7 @@ void nat64_unwatch(struct nat64 *n, nat64_watch_fn *fn, void *arg);
 enum nat64_import {
 	NAT64_IMPORT_ADDED,
 	NAT64_IMPORT_UPDATED,
-	NAT64_IMPORT_KEPT,     /* ours is newer */
+	NAT64_IMPORT_KEPT,     /* ours is as new, or newer */
 	NAT64_IMPORT_CONFLICT, /* either end is bound otherwise here */
 	NAT64_IMPORT_REFUSED,  /* makes no sense, or is not in pool4 */
 	NAT64_IMPORT_FULL,
@@ -302,20 +304,34 @@ enum nat64_import {
 
 /*
  * nat64_import - install what the peer says of a session, with its BIB entry.
- * @is_event: it has just changed there, so ours is older even with more time
+ * @walk: number of the peer's walk in which it says so
  *
  * An imported session is the peer's until a packet of ours touches it: it is
- * not told back, and ends at its time unless the peer tells of it again. A
- * binding that exists here always stays. Context: pure.
+ * not told back, and ends at its time unless the peer tells of it again. What
+ * is older than what we have changes nothing. A binding that exists here
+ * always stays. Context: pure.
  */
 enum nat64_import nat64_import(struct nat64 *n,
 			       const struct nat64_session_info *s,
-			       bool is_event, struct mono now);
+			       unsigned int walk, struct mono now);
 
-/* nat64_list_owned - as nat64_list_sessions, without the peer's. */
-size_t nat64_list_owned(const struct nat64 *n, uint32_t *cursor, uint32_t scan,
-			struct mono now, struct nat64_session_info *out,
-			size_t max);
+/* nat64_import_end - the peer has no such session, nor had a newer one: a copy
+ * of ours ends. False when there is none. */
+bool nat64_import_end(struct nat64 *n, const struct nat64_session_info *s);
+
+/* nat64_find_session - the living one between just these ends. */
+bool nat64_find_session(const struct nat64 *n, const struct nat64_flow *f,
+			struct mono now, struct nat64_session_info *out);
+
+/*
+ * nat64_list_news - as nat64_list_sessions, what the peer has to be told: our
+ * own sessions, and those copies of the peer's of which it has said nothing
+ * in its walks @walk and @walk - 1.
+ * @adopt: the peer has lost its table: its copies become our own
+ */
+size_t nat64_list_news(struct nat64 *n, uint32_t *cursor, uint32_t scan,
+		       bool adopt, unsigned int walk, struct mono now,
+		       struct nat64_session_info *out, size_t max);
 
 /* nat64_state_name, nat64_proto_name - "established", "tcp". */
 const char *nat64_state_name(enum nat64_state s);

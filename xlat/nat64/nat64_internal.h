@@ -40,6 +40,9 @@ struct pool {
 #define ENTRY_STATIC 0x02
 #define ENTRY_REMOTE 0x04 /* session: the peer's, not touched here */
 #define ENTRY_FROM4  0x08 /* session: the IPv4 side began it */
+/* Session: the peer's walk that told of it last, two bits of its number. */
+#define ENTRY_WALK	 0x30
+#define ENTRY_WALK_SHIFT 4
 
 /* What each packet reads comes first, so that it is one line mostly. */
 struct bib {
@@ -71,6 +74,7 @@ struct session {
 	uint32_t next; /* hash chain, free list */
 	uint32_t wheel_next;
 	uint32_t wheel_prev; /* session, or WHEEL_HEAD | slot */
+	uint32_t version;    /* of what the peer is told: standby.c */
 	uint32_t permit;     /* index, or NONE */
 	struct in6_addr dst6;
 };
@@ -124,6 +128,7 @@ struct nat64 {
 		void *arg;
 	} watchers[NAT64_WATCHERS];
 	unsigned int n_watchers;
+	uint32_t newest_gone; /* version among the sessions that have ended */
 };
 
 /* slot_of_hash - one of @slots, without a division and whatever their number.
@@ -131,6 +136,12 @@ struct nat64 {
 static inline uint32_t slot_of_hash(uint64_t hash, uint32_t slots)
 {
 	return (uint32_t)((hash >> 32) * slots >> 32);
+}
+
+/* version_after - was @a said after @b? Numbers go round. */
+static inline bool version_after(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) > 0;
 }
 
 /* free_is_out - no entry is left. */
@@ -230,6 +241,9 @@ const char *subscriber_check(const struct nat64 *n);
  */
 enum nat64_import bib_import(struct nat64 *n, const struct nat64_flow *f,
 			     uint32_t *b);
+
+/* session_changed - traffic has brought it into another state. */
+void session_changed(struct nat64 *n, uint32_t s, struct mono now);
 
 /* ---- inspect.c ------------------------------------------------------------
  */

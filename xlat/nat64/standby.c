@@ -2,16 +2,26 @@
 /*
  * Theory of operation
  *
- * Two tables tell each other of their sessions (sync.h has the wire). Each
- * session belongs to the table whose packets last touched it; the other one
- * holds a copy, marked ENTRY_REMOTE, which lives by the owner's word and ends
- * at the time that the owner named last. A packet that meets a copy makes it
- * an owned session: taking over needs no decision by anybody. When the former
- * owner then hears of it with more time left, or of an event, its own becomes
- * the copy.
+ * Two tables tell each other of their sessions (sync.h has the wire, replica.h
+ * who says what when). Each session belongs to the table whose packets last
+ * touched it; the other one holds a copy, marked ENTRY_REMOTE, which lives by
+ * the owner's word and ends at the time that the owner named last. A packet
+ * that meets a copy makes it an owned session: taking over needs no decision
+ * by anybody.
+ *
+ * Each session has a version. Another state and another owner make it one
+ * newer, more time does not. Of what is said of a session, the newest version
+ * holds, whenever it arrives; at the same version the state that is further in
+ * TCP's life, then the later end. So tables that have heard the same agree,
+ * in whatever order they heard it. A session that begins is newer than any
+ * that has ended in its table: what is said of a former one between the same
+ * ends is old.
  *
  * Copies are never told back as the owner's are, so a session that both have
- * forgotten to use cannot keep itself alive.
+ * forgotten to use cannot keep itself alive. A copy of which the owner says
+ * nothing in two of its walks is asked about, and ends when the owner has
+ * none. An owner that has lost its table cannot say that: then all its copies
+ * become owned.
  *
  * Both tables may have bound one end differently (they were active at once,
  * unable to talk). Then each keeps what it has, the refusal is counted, and
@@ -76,9 +86,66 @@ enum nat64_import bib_import(struct nat64 *n, const struct nat64_flow *f,
 	return NAT64_IMPORT_ADDED;
 }
 
+/* The version of one session in two tables may have come about apart. */
+static bool is_newer(const struct nat64_session_info *a,
+		     const struct session *b)
+{
+	return version_after(a->version, b->version) ||
+	       (a->version == b->version && a->state > b->state);
+}
+
+static bool is_older(const struct nat64_session_info *a,
+		     const struct session *b)
+{
+	return version_after(b->version, a->version) ||
+	       (a->version == b->version && a->state < b->state);
+}
+
+static void set_walk(struct session *s, unsigned int walk)
+{
+	uint8_t mark = (uint8_t)(walk << ENTRY_WALK_SHIFT & ENTRY_WALK);
+
+	s->flags &= (uint8_t)~ENTRY_WALK;
+	s->flags |= mark;
+}
+
+static unsigned int silent_walks(const struct session *s, unsigned int walk)
+{
+	unsigned int told = (s->flags & ENTRY_WALK) >> ENTRY_WALK_SHIFT;
+
+	return (walk - told) & 3;
+}
+
+static enum nat64_import update(struct nat64 *n, uint32_t i,
+				const struct nat64_session_info *info,
+				unsigned int walk, int64_t deadline)
+{
+	struct session *s = &n->sessions[i];
+
+	if (is_older(info, s))
+		return NAT64_IMPORT_KEPT;
+	if (is_newer(info, s)) {
+		s->state = (uint8_t)info->state;
+		s->version = info->version;
+		s->flags |= ENTRY_REMOTE;
+		session_set_deadline(n, i, deadline);
+	} else if (s->flags & ENTRY_REMOTE) {
+		if (s->deadline_ns < deadline)
+			session_set_deadline(n, i, deadline);
+	} else if (s->deadline_ns + NAT64_TICK_NS < deadline) {
+		/* both own it, and only the peer has traffic */
+		s->flags |= ENTRY_REMOTE;
+		session_set_deadline(n, i, deadline);
+	} else {
+		return NAT64_IMPORT_KEPT;
+	}
+	set_walk(s, walk);
+	return NAT64_IMPORT_UPDATED;
+}
+
 enum nat64_import nat64_import(struct nat64 *n,
 			       const struct nat64_session_info *info,
-			       bool is_event, struct mono now)
+			       unsigned int walk, struct mono now)
 {
 	int64_t left = info->left_ns, most, deadline;
 	enum nat64_import ret;
@@ -93,37 +160,76 @@ enum nat64_import nat64_import(struct nat64 *n,
 	if (ret != NAT64_IMPORT_ADDED && ret != NAT64_IMPORT_UPDATED)
 		return ret;
 	i = session_find(n, b, info->flow.dst4, info->flow.dst_port);
-	if (i == NONE) {
-		if (free_is_out(&n->free_sessions))
-			return NAT64_IMPORT_FULL;
-		i = session_add(n, b, &info->flow, true, info->state, deadline);
-		n->sessions[i].flags |= ENTRY_REMOTE;
-		return NAT64_IMPORT_ADDED;
-	}
+	if (i != NONE)
+		return update(n, i, info, walk, deadline);
+	if (free_is_out(&n->free_sessions))
+		return NAT64_IMPORT_FULL;
+	i = session_add(n, b, &info->flow, true, info->state, deadline);
 	s = &n->sessions[i];
-	if (!is_event && !(s->flags & ENTRY_REMOTE) &&
-	    s->deadline_ns >= deadline)
-		return NAT64_IMPORT_KEPT;
-	s->state = (uint8_t)info->state;
 	s->flags |= ENTRY_REMOTE;
-	session_set_deadline(n, i, deadline);
-	return NAT64_IMPORT_UPDATED;
+	s->version = info->version;
+	set_walk(s, walk);
+	return NAT64_IMPORT_ADDED;
 }
 
-size_t nat64_list_owned(const struct nat64 *n, uint32_t *cursor, uint32_t scan,
-			struct mono now, struct nat64_session_info *out,
-			size_t max)
+/* The session between the ends of @f, living or not. */
+static uint32_t find(const struct nat64 *n, const struct nat64_flow *f)
+{
+	uint32_t b = bib_find6(n, f->proto, &f->src6, f->src6_port);
+
+	if (b == NONE || b != bib_find4(n, f->proto, f->src4, f->src4_port))
+		return NONE;
+	return session_find(n, b, f->dst4, f->dst_port);
+}
+
+bool nat64_import_end(struct nat64 *n, const struct nat64_session_info *info)
+{
+	uint32_t i;
+
+	if ((unsigned int)info->flow.proto >= NAT64_N_PROTOS)
+		return false;
+	i = find(n, &info->flow);
+	if (i == NONE || !(n->sessions[i].flags & ENTRY_REMOTE) ||
+	    version_after(n->sessions[i].version, info->version))
+		return false;
+	session_del(n, i);
+	return true;
+}
+
+bool nat64_find_session(const struct nat64 *n, const struct nat64_flow *f,
+			struct mono now, struct nat64_session_info *out)
+{
+	uint32_t i = find(n, f);
+
+	if (i == NONE || n->sessions[i].deadline_ns <= now.ns)
+		return false;
+	session_describe(n, &n->sessions[i], now, out);
+	return true;
+}
+
+size_t nat64_list_news(struct nat64 *n, uint32_t *cursor, uint32_t scan,
+		       bool adopt, unsigned int walk, struct mono now,
+		       struct nat64_session_info *out, size_t max)
 {
 	size_t found = 0;
 
 	while (*cursor < n->free_sessions.fresh && found < max && scan--) {
-		const struct session *s = &n->sessions[(*cursor)++];
+		struct session *s = &n->sessions[(*cursor)++];
 
-		if ((s->flags & (ENTRY_USED | ENTRY_REMOTE)) == ENTRY_USED &&
-		    s->deadline_ns > now.ns)
+		if (!(s->flags & ENTRY_USED) || s->deadline_ns <= now.ns)
+			continue;
+		if (adopt)
+			s->flags &= (uint8_t)~ENTRY_REMOTE;
+		if (!(s->flags & ENTRY_REMOTE) || silent_walks(s, walk) > 1)
 			session_describe(n, s, now, &out[found++]);
 	}
 	if (*cursor >= n->free_sessions.fresh)
 		*cursor = UINT32_MAX;
 	return found;
+}
+
+void session_changed(struct nat64 *n, uint32_t s, struct mono now)
+{
+	n->sessions[s].version++;
+	watch_session(n, NAT64_SESSION_STATE, s, now);
 }

@@ -4,10 +4,10 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-static const uint8_t magic[4] = {'X', 'L', 'S', '1'};
+static const uint8_t magic[4] = {'X', 'L', 'S', '2'};
 
-#define WINDOW	 64
-#define IS_EVENT 0x80 /* in the byte of the state */
+#define WINDOW	   64
+#define KIND_SHIFT 6 /* in the byte of the state */
 
 static void put32(uint8_t *at, uint32_t v)
 {
@@ -37,10 +37,18 @@ static uint64_t get64(const uint8_t *at)
 void sync_encode_header(const struct sync_header *h, uint8_t *at)
 {
 	memcpy(at, magic, sizeof(magic));
-	put32(at + 4, h->n << 16);
+	put32(at + 4, h->n << 16 | h->walk);
 	put64(at + 8, h->from);
 	put64(at + 16, h->to);
 	put64(at + 24, h->seq);
+	put64(at + 32, h->sent_us);
+	put64(at + 40, h->heard_us);
+}
+
+bool sync_is_foreign(const uint8_t *at, size_t len)
+{
+	return len >= sizeof(magic) && !memcmp(at, magic, sizeof(magic) - 1) &&
+	       at[3] != magic[3];
 }
 
 bool sync_decode_header(const uint8_t *at, size_t len, struct sync_header *h)
@@ -48,10 +56,13 @@ bool sync_decode_header(const uint8_t *at, size_t len, struct sync_header *h)
 	if (len < SYNC_HEADER_BYTES || memcmp(at, magic, sizeof(magic)) != 0)
 		return false;
 	h->n = get32(at + 4) >> 16;
+	h->walk = (uint16_t)get32(at + 4);
 	h->from = get64(at + 8);
 	h->to = get64(at + 16);
 	h->seq = get64(at + 24);
-	return !(get32(at + 4) & 0xffff) && h->n <= SYNC_MAX_RECORDS &&
+	h->sent_us = get64(at + 32);
+	h->heard_us = get64(at + 40);
+	return h->n <= SYNC_MAX_RECORDS &&
 	       len == SYNC_HEADER_BYTES + (size_t)h->n * SYNC_RECORD_BYTES &&
 	       h->from && h->seq;
 }
@@ -69,17 +80,19 @@ void sync_encode_record(const struct sync_record *r, uint8_t *at)
 	memcpy(at + 42, &f->src4_port, 2);
 	memcpy(at + 44, &f->dst_port, 2);
 	at[46] = (uint8_t)f->proto;
-	at[47] = (uint8_t)(r->session.state | (r->is_event ? IS_EVENT : 0));
+	at[47] = (uint8_t)(r->session.state | r->kind << KIND_SHIFT);
 	put32(at + 48, ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms);
+	put32(at + 52, r->session.version);
 }
 
 bool sync_decode_record(const uint8_t *at, struct sync_record *r)
 {
 	struct nat64_flow *f = &r->session.flow;
-	uint8_t state = at[47] & (uint8_t)~IS_EVENT;
+	uint8_t state = at[47] & ((1 << KIND_SHIFT) - 1);
 
-	*r = (struct sync_record){.is_event = at[47] & IS_EVENT};
-	if (at[46] >= NAT64_N_PROTOS || state >= NAT64_N_STATES)
+	*r = (struct sync_record){.kind = at[47] >> KIND_SHIFT};
+	if (at[46] >= NAT64_N_PROTOS || state >= NAT64_N_STATES ||
+	    r->kind > SYNC_END)
 		return false;
 	memcpy(&f->src6, at, 16);
 	memcpy(&f->dst6, at + 16, 16);
@@ -91,6 +104,7 @@ bool sync_decode_record(const uint8_t *at, struct sync_record *r)
 	f->proto = at[46];
 	r->session.state = state;
 	r->session.left_ns = (int64_t)get32(at + 48) * NS_PER_MS;
+	r->session.version = get32(at + 52);
 	return true;
 }
 

@@ -3,32 +3,43 @@
  * The datagrams with which two PLATs tell each other of their sessions, and
  * which of them to believe. PURE; sealing them is the caller's.
  *
- *	0  "XLS1"                 16 epoch that the receiver is known by
- *	4  records, 16 bit        24 sequence number, from 1
- *	6  0, 16 bit              32 records, SYNC_RECORD_BYTES each
- *	8  epoch of the sender       then the caller's seal
+ *	0  "XLS2"                 24 sequence number, from 1
+ *	4  records, 16 bit        32 when it is sent, us, the sender's clock
+ *	6  walk, 16 bit           40 that of the newest heard, the receiver's
+ *	8  epoch of the sender    48 records, SYNC_RECORD_BYTES each
+ *	16 epoch that the            then the caller's seal
+ *	   receiver is known by
  *
- * All numbers are in network byte order.
+ * All numbers are in network byte order. The walk is the sender's newest, be
+ * the records part of it or not.
  */
 #ifndef NAT64_SYNC_H
 #define NAT64_SYNC_H
 
 #include "nat64.h"
 
-#define SYNC_HEADER_BYTES 32
-#define SYNC_RECORD_BYTES 52
-#define SYNC_MAX_RECORDS  22 /* 1280 bytes of IPv6 hold them and a seal */
+#define SYNC_HEADER_BYTES 48
+#define SYNC_RECORD_BYTES 56
+#define SYNC_MAX_RECORDS  20 /* 1280 bytes of IPv6 hold them and a seal */
 #define SYNC_MAX_BYTES                                                         \
 	(SYNC_HEADER_BYTES + SYNC_MAX_RECORDS * SYNC_RECORD_BYTES)
 
 struct sync_header {
 	uint64_t from, to, seq;
+	uint64_t sent_us, heard_us;
+	uint16_t walk;
 	unsigned int n; /* records */
+};
+
+enum sync_kind {
+	SYNC_TELL, /* what I have */
+	SYNC_ASK,  /* you have said nothing of it for long: is it so? */
+	SYNC_END,  /* I have no such session, nor had a newer one */
 };
 
 struct sync_record {
 	struct nat64_session_info session;
-	bool is_event; /* it has just changed */
+	enum sync_kind kind;
 };
 
 /* sync_encode_header, sync_encode_record - to @at, bytes as above. */
@@ -37,6 +48,8 @@ void sync_encode_record(const struct sync_record *r, uint8_t *at);
 
 /* sync_decode_header - false unless @len is just what the header says. */
 bool sync_decode_header(const uint8_t *at, size_t len, struct sync_header *h);
+/* sync_is_foreign - is this of another version of this format? */
+bool sync_is_foreign(const uint8_t *at, size_t len);
 /* sync_decode_record - false when a field is out of range. */
 bool sync_decode_record(const uint8_t *at, struct sync_record *r);
 

@@ -449,6 +449,7 @@ uint32_t session_add(struct nat64 *n, uint32_t b, const struct nat64_flow *f,
 	s->bib = b;
 	s->state = (uint8_t)state;
 	s->flags = from6 ? ENTRY_USED : ENTRY_USED | ENTRY_FROM4;
+	s->version = n->newest_gone + 1;
 	s->permit = n->addr_dependent ? permit_add(n, b, f->dst4) : NONE;
 	session_link(n, i);
 	wheel_add(n, i);
@@ -474,6 +475,8 @@ void session_del(struct nat64 *n, uint32_t i)
 	if (!--b->n_sessions && !(b->flags & ENTRY_STATIC))
 		bib_del(n, s->bib);
 	s->flags = 0;
+	if (version_after(s->version, n->newest_gone))
+		n->newest_gone = s->version;
 	s->next = n->free_sessions.head;
 	n->free_sessions.head = i;
 }

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../base/rng.h"
 #include "../nat64/sync.h"
 
 #define WIRE  4096
@@ -28,7 +27,7 @@ static void on_change(void *arg, enum nat64_event ev,
 
 	if ((ev == NAT64_SESSION_NEW || ev == NAT64_SESSION_STATE) &&
 	    x->n_wire < WIRE)
-		x->wire[x->n_wire++] = (struct sync_record){*s, true};
+		x->wire[x->n_wire++] = (struct sync_record){*s, SYNC_TELL};
 }
 
 static void open_node(struct node *x, uint64_t seed)
@@ -94,7 +93,7 @@ static enum nat64_import carry(struct node *to, const struct sync_record *r)
 
 	sync_encode_record(r, bytes);
 	ck_assert(sync_decode_record(bytes, &got));
-	return nat64_import(to->n, &got.session, got.is_event, now);
+	return nat64_import(to->n, &got.session, 0, now);
 }
 
 static void deliver(struct node *from, struct node *to)
@@ -110,13 +109,11 @@ static void walk(struct node *from, struct node *to, bool all)
 	uint32_t cursor = 0;
 
 	while (cursor != UINT32_MAX) {
-		size_t n = all ? nat64_list_sessions(from->n, &cursor, 4096,
-						     now, v, 64)
-			       : nat64_list_owned(from->n, &cursor, 4096, now,
-						  v, 64);
+		size_t n = nat64_list_news(from->n, &cursor, 4096, all, 0, now,
+					   v, 64);
 
 		for (size_t i = 0; i < n; i++) {
-			struct sync_record r = {v[i], false};
+			struct sync_record r = {v[i], SYNC_TELL};
 
 			carry(to, &r);
 		}
@@ -189,41 +186,126 @@ START_TEST(standby_takes_over_in_the_middle_of_tcp)
 }
 END_TEST
 
-START_TEST(loss_reordering_duplicates_converge)
+/* What @x says of the session of @f, at this moment. */
+static struct sync_record said(const struct node *x, const struct nat64_flow *f)
 {
-	struct rng r;
+	struct sync_record r = {.kind = SYNC_TELL};
 
-	rng_init(&r, (uint64_t)_i + 1);
-	for (unsigned int step = 0; step < 2000; step++) {
-		struct node *x = rng_next(&r) % 8 ? &a : &b;
-		struct node *y = x == &a ? &b : &a;
-		unsigned int host = (unsigned int)(rng_next(&r) % HOSTS);
-		static const uint8_t flags[] = {0, NAT64_SYN, NAT64_FIN,
-						NAT64_RST};
-		/* each host through one of the two, as routing does it */
-		struct nat64_flow f =
-			flow_of(host * 2 + (x == &b), rng_next(&r) % 3,
-				flags[rng_next(&r) % 4]);
+	ck_assert(nat64_find_session(x->n, f, now, &r.session));
+	return r;
+}
 
-		if (nat64_out(x->n, &f, now) == REASON_OK && rng_next(&r) % 2)
-			nat64_in(x->n, &f, now);
-		now = mono_add(now, (int64_t)(rng_next(&r) % 20) * NS_PER_MS);
-		while (x->n_wire > 5) {
-			size_t k = rng_next(&r) % x->n_wire;
+static enum nat64_state state_at(const struct node *x,
+				 const struct nat64_flow *f)
+{
+	return said(x, f).session.state;
+}
 
-			if (rng_next(&r) % 10)
-				carry(y, &x->wire[k]);
-			if (rng_next(&r) % 20)
-				x->wire[k] = x->wire[--x->n_wire];
-		}
-		nat64_expire(x->n, now, 64);
-	}
-	ck_assert_uint_gt(sessions(&a), 100);
-	walk(&a, &b, false);
-	walk(&b, &a, false);
-	walk(&a, &b, false);
-	check_covered(&a, &b);
-	check_covered(&b, &a);
+START_TEST(what_is_late_changes_nothing)
+{
+	struct sync_record first, last;
+	struct nat64_flow f, g;
+
+	establish(&a, 1, &f);
+	first = said(&a, &f);
+	g = flow_of(1, NAT64_TCP, NAT64_RST);
+	ck_assert_int_eq(nat64_out(a.n, &g, now), REASON_OK);
+	last = said(&a, &f);
+	ck_assert_int_eq(last.session.state, NAT64_TRANS);
+	ck_assert_int_eq(carry(&b, &last), NAT64_IMPORT_ADDED);
+	/* established, and with hours left: but that was before */
+	ck_assert_int_eq(carry(&b, &first), NAT64_IMPORT_KEPT);
+	ck_assert_int_eq(state_at(&b, &f), NAT64_TRANS);
+	ck_assert_int_le(said(&b, &f).session.left_ns, 240 * NS_PER_S);
+}
+END_TEST
+
+START_TEST(a_former_session_is_older_than_a_new_one)
+{
+	struct nat64_flow f, g;
+	struct sync_record old;
+
+	establish(&a, 1, &f);
+	g = flow_of(1, NAT64_TCP, NAT64_RST);
+	nat64_out(a.n, &g, now);
+	old = said(&a, &f);
+	now = mono_add(now, 241 * NS_PER_S);
+	while (nat64_expire(a.n, now, 100000))
+		;
+	ck_assert_uint_eq(sessions(&a), 0);
+	establish(&a, 1, &g);
+	ck_assert_uint_eq(g.src4_port, f.src4_port);
+	deliver(&a, &b);
+	ck_assert_int_eq(carry(&b, &old), NAT64_IMPORT_KEPT);
+	ck_assert_int_eq(state_at(&b, &f), NAT64_ESTABLISHED);
+}
+END_TEST
+
+START_TEST(who_has_taken_over_is_newer)
+{
+	struct nat64_flow f, g;
+	struct sync_record before;
+
+	establish(&a, 1, &f);
+	deliver(&a, &b);
+	before = said(&a, &f);
+	g = flow_of(1, NAT64_TCP, 0);
+	nat64_out(b.n, &g, now);
+	ck_assert(!said(&b, &f).session.is_copy);
+	ck_assert_int_eq(carry(&b, &before), NAT64_IMPORT_KEPT);
+	ck_assert(!said(&b, &f).session.is_copy);
+	before = said(&b, &f);
+	ck_assert_int_eq(carry(&a, &before), NAT64_IMPORT_UPDATED);
+	ck_assert(said(&a, &f).session.is_copy);
+}
+END_TEST
+
+START_TEST(only_copies_end_by_the_peers_word)
+{
+	struct nat64_flow f, g;
+	struct sync_record r;
+
+	establish(&a, 1, &f);
+	deliver(&a, &b);
+	r = said(&b, &f);
+	ck_assert(!nat64_import_end(a.n, &r.session)); /* its own */
+	r.session.version--;
+	ck_assert(!nat64_import_end(b.n, &r.session)); /* of an older one */
+	g = flow_of(1, NAT64_TCP, 0);
+	nat64_out(b.n, &g, now);
+	r = said(&b, &f);
+	ck_assert(!nat64_import_end(b.n, &r.session)); /* taken over */
+	r = said(&a, &f);
+	deliver(&b, &a);
+	r = said(&b, &f);
+	carry(&a, &r);
+	ck_assert(nat64_import_end(a.n, &r.session));
+	ck_assert_uint_eq(sessions(&a), 0);
+	ck_assert(!nat64_import_end(a.n, &r.session));
+}
+END_TEST
+
+/* Twice by tables that did not hear each other: the same everywhere after. */
+START_TEST(equal_versions_agree)
+{
+	struct nat64_flow f, g;
+	struct sync_record ra, rb;
+
+	establish(&a, 1, &f);
+	deliver(&a, &b);
+	g = flow_of(1, NAT64_TCP, NAT64_FIN);
+	nat64_in(a.n, &f, now);
+	nat64_out(a.n, &g, now); /* own, one change */
+	g = flow_of(1, NAT64_TCP, 0);
+	nat64_out(b.n, &g, now); /* taken over, no change */
+	ra = said(&a, &f);
+	rb = said(&b, &f);
+	ck_assert_uint_eq(ra.session.version, rb.session.version);
+	ck_assert_int_ne(ra.session.state, rb.session.state);
+	carry(&b, &ra);
+	carry(&a, &rb);
+	ck_assert_int_eq(state_at(&a, &f), NAT64_V6_FIN);
+	ck_assert_int_eq(state_at(&b, &f), NAT64_V6_FIN);
 }
 END_TEST
 
@@ -309,23 +391,19 @@ START_TEST(nonsense_is_refused)
 
 	s.flow.src4.s_addr = htonl(0xc0000209); /* not in pool4 */
 	s.flow.src4_port = htons(5000);
-	ck_assert_int_eq(nat64_import(a.n, &s, true, now),
-			 NAT64_IMPORT_REFUSED);
+	ck_assert_int_eq(nat64_import(a.n, &s, 0, now), NAT64_IMPORT_REFUSED);
 	s.flow.src4.s_addr = htonl(0xc0000201);
 	s.flow.src4_port = htons(80); /* out of its ports */
-	ck_assert_int_eq(nat64_import(a.n, &s, true, now),
-			 NAT64_IMPORT_REFUSED);
+	ck_assert_int_eq(nat64_import(a.n, &s, 0, now), NAT64_IMPORT_REFUSED);
 	s.flow.src4_port = htons(5000);
 	s.state = NAT64_ESTABLISHED; /* UDP */
-	ck_assert_int_eq(nat64_import(a.n, &s, true, now),
-			 NAT64_IMPORT_REFUSED);
+	ck_assert_int_eq(nat64_import(a.n, &s, 0, now), NAT64_IMPORT_REFUSED);
 	s.state = NAT64_STATELESS;
 	s.left_ns = 0;
-	ck_assert_int_eq(nat64_import(a.n, &s, true, now),
-			 NAT64_IMPORT_REFUSED);
+	ck_assert_int_eq(nat64_import(a.n, &s, 0, now), NAT64_IMPORT_REFUSED);
 	/* longer than our timers allow: cut */
 	s.left_ns = INT64_C(1) << 50;
-	ck_assert_int_eq(nat64_import(a.n, &s, true, now), NAT64_IMPORT_ADDED);
+	ck_assert_int_eq(nat64_import(a.n, &s, 0, now), NAT64_IMPORT_ADDED);
 	now = mono_add(now, 301 * NS_PER_S);
 	nat64_expire(a.n, now, 100000);
 	ck_assert_uint_eq(sessions(&a), 0);
@@ -343,7 +421,7 @@ START_TEST(a_full_table_says_so)
 		s.flow.src6_port = s.flow.src4_port =
 			htons((uint16_t)(2000 + i));
 		ck_assert_int_eq(last, NAT64_IMPORT_ADDED);
-		last = nat64_import(a.n, &s, true, now);
+		last = nat64_import(a.n, &s, 0, now);
 	}
 	ck_assert_int_eq(last, NAT64_IMPORT_FULL);
 }
@@ -351,18 +429,32 @@ END_TEST
 
 START_TEST(headers_are_checked)
 {
-	struct sync_header h = {.from = 1, .to = 2, .seq = 3, .n = 1}, g;
+	struct sync_header h = {.from = 1,
+				.to = 2,
+				.seq = 3,
+				.sent_us = 4,
+				.heard_us = 5,
+				.walk = 6,
+				.n = 1};
+	struct sync_header g;
 	uint8_t at[SYNC_MAX_BYTES] = {0};
 	size_t len = SYNC_HEADER_BYTES + SYNC_RECORD_BYTES;
 
 	sync_encode_header(&h, at);
 	ck_assert(sync_decode_header(at, len, &g));
 	ck_assert(g.from == 1 && g.to == 2 && g.seq == 3 && g.n == 1);
+	ck_assert(g.sent_us == 4 && g.heard_us == 5 && g.walk == 6);
 	ck_assert(!sync_decode_header(at, len - 1, &g));
 	ck_assert(!sync_decode_header(at, len + 1, &g));
 	ck_assert(!sync_decode_header(at, 0, &g));
+	ck_assert(!sync_is_foreign(at, len));
+	at[3] = '1';
+	ck_assert(!sync_decode_header(at, len, &g));
+	ck_assert(sync_is_foreign(at, len));
+	ck_assert(!sync_is_foreign(at, 3));
 	at[0] ^= 1;
 	ck_assert(!sync_decode_header(at, len, &g));
+	ck_assert(!sync_is_foreign(at, len));
 }
 END_TEST
 
@@ -427,7 +519,11 @@ int main(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, standby_takes_over_in_the_middle_of_tcp);
-	tcase_add_loop_test(t, loss_reordering_duplicates_converge, 0, 20);
+	tcase_add_test(t, what_is_late_changes_nothing);
+	tcase_add_test(t, a_former_session_is_older_than_a_new_one);
+	tcase_add_test(t, who_has_taken_over_is_newer);
+	tcase_add_test(t, only_copies_end_by_the_peers_word);
+	tcase_add_test(t, equal_versions_agree);
 	tcase_add_test(t, refreshed_ones_stay_and_orphans_end);
 	tcase_add_test(t, a_restart_gets_the_copies_back);
 	tcase_add_test(t, split_brain_keeps_both_and_breaks_nothing);
