@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +69,53 @@ char *file_read(const char *path, size_t *len, struct err *e)
 		fail(e, errno, path, "read");
 	else if (len)
 		*len = n;
+	close(fd);
+	return text;
+}
+
+static int check_secret(int fd, const char *path, size_t most, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return fail(e, errno, path, "examined");
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, EINVAL, "%s: a regular file is expected",
+			       path);
+	if (st.st_uid && st.st_uid != geteuid())
+		return err_set(e, EPERM,
+			       "%s: belongs to user %u, neither to root nor to "
+			       "user %u that we are",
+			       path, st.st_uid, geteuid());
+	if (st.st_mode & (S_IRWXG | S_IRWXO))
+		return err_set(e, EPERM,
+			       "%s: others than its owner may use this key "
+			       "(try: chmod 600)",
+			       path);
+	if ((uintmax_t)st.st_size > most)
+		return err_set(e, EFBIG,
+			       "%s: at most %zu bytes are expected, this has "
+			       "%ju",
+			       path, most, (uintmax_t)st.st_size);
+	return 0;
+}
+
+char *file_read_secret(const char *path, size_t most, size_t *len,
+		       struct err *e)
+{
+	/* not waiting for the other end of a pipe */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	char *text = NULL;
+
+	if (fd < 0) {
+		fail(e, errno, path, "read");
+		return NULL;
+	}
+	if (!check_secret(fd, path, most, e)) {
+		text = read_all(fd, len);
+		if (!text)
+			fail(e, errno, path, "read");
+	}
 	close(fd);
 	return text;
 }

@@ -11,6 +11,14 @@
 /* file_read - malloc'ed, NUL-terminated content; NULL with @e set. */
 char *file_read(const char *path, size_t *len, struct err *e);
 
+/*
+ * file_read_secret - as file_read, for keys: a regular file of at most @most
+ * bytes that is root's or our own, and that nobody else may use. It is looked
+ * at after it was opened, so that it cannot be exchanged in between.
+ */
+char *file_read_secret(const char *path, size_t most, size_t *len,
+		       struct err *e);
+
 /* file_write - create or replace through a temporary name and rename. */
 int file_write(const char *path, const void *data, size_t len, struct err *e);
 

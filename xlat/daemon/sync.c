@@ -16,7 +16,6 @@
 #include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../base/file.h"
@@ -168,14 +167,7 @@ static int open_socket(struct sync *y, const struct config *c, struct err *e)
 
 static int read_key(struct sync *y, const char *path, struct err *e)
 {
-	struct stat st;
-
-	if (!stat(path, &st) && st.st_mode & (S_IRWXG | S_IRWXO))
-		return err_set(e, EPERM,
-			       "%s: others than its owner may use this key "
-			       "(try: chmod 600)",
-			       path);
-	y->key = file_read(path, &y->key_len, e);
+	y->key = file_read_secret(path, KEY_MAX, &y->key_len, e);
 	if (!y->key)
 		return -EIO;
 	if (y->key_len < KEY_MIN || y->key_len > KEY_MAX)
