@@ -363,6 +363,49 @@ START_TEST(files_written_and_read)
 }
 END_TEST
 
+static void refuses_secret(const char *why)
+{
+	struct err e;
+	size_t len;
+
+	ck_assert_ptr_null(file_read_secret(in_dir("key"), 32, &len, &e));
+	ck_assert_msg(strstr(e.text, why), "%s", e.text);
+}
+
+START_TEST(secrets_are_their_owners)
+{
+	char bytes[33] = "0123456789abcdef0123456789abcdef";
+	struct err e;
+	size_t len;
+	char *back;
+
+	refuses_secret("No such file");
+	ck_assert_int_eq(file_write(in_dir("key"), bytes, 32, &e), 0);
+	for (mode_t bit = 1; bit <= 040; bit <<= 1) {
+		ck_assert_int_eq(chmod(in_dir("key"), 0600 | bit), 0);
+		refuses_secret("chmod 600");
+	}
+	ck_assert_int_eq(chmod(in_dir("key"), 0600), 0);
+	back = file_read_secret(in_dir("key"), 32, &len, &e);
+	ck_assert_ptr_nonnull(back);
+	ck_assert_uint_eq(len, 32);
+	ck_assert_mem_eq(back, bytes, 32);
+	free(back);
+	if (!geteuid()) {
+		ck_assert_int_eq(chown(in_dir("key"), 1, 0), 0);
+		refuses_secret("belongs to user 1");
+		ck_assert_int_eq(chown(in_dir("key"), 0, 0), 0);
+	}
+	ck_assert_int_eq(truncate(in_dir("key"), 33), 0);
+	refuses_secret("at most 32 bytes");
+	ck_assert_int_eq(unlink(in_dir("key")), 0);
+	/* nobody writes to it, and still nobody waits */
+	ck_assert_int_eq(mkfifo(in_dir("key"), 0600), 0);
+	refuses_secret("regular file");
+	ck_assert_int_eq(unlink(in_dir("key")), 0);
+}
+END_TEST
+
 START_TEST(files_fail_with_a_reason)
 {
 	struct err e;
@@ -705,8 +748,8 @@ int main(void)
 	    arena_arrays_grow);
 	ADD("diag", NULL, NULL, diags_print_by_place, suggestions, errors);
 	ADD("file", make_dir, remove_dir, files_written_and_read,
-	    files_fail_with_a_reason, files_of_proc, directories,
-	    trees_are_removed_but_links_are_not_followed);
+	    secrets_are_their_owners, files_fail_with_a_reason, files_of_proc,
+	    directories, trees_are_removed_but_links_are_not_followed);
 	if (geteuid() == 0)
 		ADD("mounts", make_dir, remove_dir, trees_end_at_mounts);
 	ADD("log", NULL, NULL, log_lines);

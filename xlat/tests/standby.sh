@@ -116,6 +116,11 @@ chmod 644 "$tmp/short"
 r=0; "$BUILD/xlatd" plat --config "$tmp/three.yaml" 2>"$tmp/loose.txt" && r=1
 grep -q "chmod 600" "$tmp/loose.txt" || r=1
 ok $r "a key that others can read is refused"
+chmod 600 "$tmp/short"
+chown 1 "$tmp/short"
+r=0; "$BUILD/xlatd" plat --config "$tmp/three.yaml" 2>"$tmp/owner.txt" && r=1
+grep -q "belongs to user 1" "$tmp/owner.txt" || r=1
+ok $r "a key of somebody else is refused"
 sed 's/"\[::1\]:7101"/"::1:7101"/' "$tmp/one.yaml" >"$tmp/four.yaml"
 r=0; "$BUILD/xlatd" plat --config "$tmp/four.yaml" 2>"$tmp/four.txt" && r=1
 grep -q "four.yaml:6:16:" "$tmp/four.txt" || r=1
