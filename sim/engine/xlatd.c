@@ -183,6 +183,19 @@ static int put_nat44(struct engine *en, struct err *e)
 	return engine_run(en->world, en->daemon->node, argv, NULL, e);
 }
 
+static void put_sizes(FILE *f, const struct plat_spec *plat)
+{
+	if (plat->sessions)
+		fprintf(f, "sessions: %d\n", (int)plat->sessions);
+	if (!plat->subscriber_sessions && !plat->subscriber_ports)
+		return;
+	fprintf(f, "subscriber-limits:\n");
+	if (plat->subscriber_sessions)
+		fprintf(f, "  sessions: %d\n", (int)plat->subscriber_sessions);
+	if (plat->subscriber_ports)
+		fprintf(f, "  ports: %d\n", (int)plat->subscriber_ports);
+}
+
 static void put_plat(FILE *f, const struct engine *en)
 {
 	const struct topology *t = world_plan(en->world)->topology;
@@ -196,6 +209,7 @@ static void put_plat(FILE *f, const struct engine *en)
 		prefix4_format(&engine_node(en)->plat->pool4, pool4),
 		in6_format(&engine_node(en)->loop6, self),
 		(unsigned long long)(world_seed(en->world) & INT32_MAX));
+	put_sizes(f, engine_node(en)->plat);
 	put_tuning(f, &engine_node(en)->plat->tuning);
 }
 

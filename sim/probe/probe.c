@@ -331,6 +331,8 @@ static const struct probe_ops *find_ops(enum probe_kind kind)
 		return &probe_resolver_ops;
 	case PROBE_TLS:
 		return &probe_tls_ops;
+	case PROBE_FLOOD:
+		return &probe_flood_ops;
 	}
 	return NULL;
 }
@@ -462,6 +464,7 @@ int probe_main(int argc, char **argv)
 		{"sessions", probe_sessions_main},
 		{"resolver", probe_resolver_main},
 		{"tls", probe_tls_main},
+		{"flood", probe_flood_main},
 		{"capture", probe_capture_main},
 	};
 

@@ -5,8 +5,8 @@
 #include <string.h>
 
 const char *const probe_words[] = {
-	"dns",	    "ping",	"iperf3",    "throughput", "stream",
-	"sessions", "resolver", "diagnosis", "tls",	   NULL};
+	"dns",	    "ping",	 "iperf3", "throughput", "stream", "sessions",
+	"resolver", "diagnosis", "tls",	   "flood",	 NULL};
 
 const char *const event_words[] = {
 	"link-down",   "link-up",     "engine-kill", "engine-start",
@@ -160,6 +160,13 @@ static const struct metric_def tls_metrics[] = {
 	{NULL, UNIT_NONE, NULL},
 };
 
+static const struct metric_def flood_metrics[] = {
+	{"sent", UNIT_NONE, "packets, each with ports of its own"},
+	{"refused", UNIT_NONE, "those that the sender's kernel did not take"},
+	{"rate", UNIT_PPS, "packets sent a second"},
+	{NULL, UNIT_NONE, NULL},
+};
+
 const struct metric_def spec_await_metrics[] = {
 	{"time", UNIT_TIME, "from the event before it"},
 	{"reached", UNIT_BOOL, "it came true before the deadline"},
@@ -220,6 +227,8 @@ const struct metric_def *spec_metrics(enum probe_kind kind)
 		return diagnosis_metrics;
 	case PROBE_TLS:
 		return tls_metrics;
+	case PROBE_FLOOD:
+		return flood_metrics;
 	}
 	return NULL;
 }

@@ -11,6 +11,7 @@
 const char *const dns_types[] = {"A",	"AAAA", "CNAME", "MX",	"NS",
 				 "PTR", "SOA",	"SRV",	 "TXT", NULL};
 static const char *const direction_words[] = {"down", "up", NULL};
+static const char *const protocol_words[] = {"udp", "tcp", NULL};
 static const char *const family_words[] = {"4", "6", NULL};
 
 /* What a measure_spec does not hold as the file says it. */
@@ -29,9 +30,10 @@ struct raw_measure {
 #define RESOLVER   (1U << PROBE_RESOLVER)
 #define DIAGNOSIS  (1U << PROBE_DIAGNOSIS)
 #define TLS	   (1U << PROBE_TLS)
+#define FLOOD	   (1U << PROBE_FLOOD)
 #define NAMES	   (DNS | RESOLVER)
 #define TRANSFER   (IPERF3 | THROUGHPUT | DIAGNOSIS)
-#define ALL	   (NAMES | PING | TRANSFER | STREAM | SESSIONS | TLS)
+#define ALL	   (NAMES | PING | TRANSFER | STREAM | SESSIONS | TLS | FLOOD)
 
 #define FIELD(word, type_, member, kinds_, required_)                          \
 	{                                                                      \
@@ -70,7 +72,8 @@ const struct kind_field probe_fields[] = {
 	FIELD("server", YF_STRING, m.server, DNS, 0),
 	FIELD("native", YF_STRING, m.native, THROUGHPUT, THROUGHPUT),
 	WORD("direction", m.direction, direction_words, TRANSFER),
-	WORD("family", family, family_words, ALL & ~NAMES),
+	WORD("protocol", m.protocol, protocol_words, FLOOD),
+	WORD("family", family, family_words, ALL & ~(NAMES | FLOOD)),
 	RANGED("busy", YF_INT, m.busy, UNIT_NONE, 0, 5000, SESSIONS),
 	RANGED("idle", YF_INT, m.idle, UNIT_NONE, 0, 5000, SESSIONS),
 	RANGED("timeout", YF_QUANTITY, m.timeout_ns, UNIT_TIME,
@@ -85,12 +88,12 @@ const struct kind_field probe_fields[] = {
 	RANGED("rounds", YF_INT, m.rounds, UNIT_NONE, 1, 100, THROUGHPUT),
 	RANGED("streams", YF_INT, m.streams, UNIT_NONE, 1, 64, TRANSFER),
 	RANGED("rate", YF_QUANTITY, m.rate_pps, UNIT_PPS, 1, 100000,
-	       STREAM | SESSIONS | RESOLVER),
+	       STREAM | SESSIONS | RESOLVER | FLOOD),
 	RANGED("size", YF_QUANTITY, m.size_bytes, UNIT_SIZE, 32, 1400,
 	       PING | STREAM | SESSIONS),
 	RANGED("at", YF_QUANTITY, m.at_ns, UNIT_TIME, 0, HOUR, ALL),
 	RANGED("for", YF_QUANTITY, m.for_ns, UNIT_TIME, 100.0 * NS_PER_MS, HOUR,
-	       TRANSFER | STREAM | SESSIONS | RESOLVER),
+	       TRANSFER | STREAM | SESSIONS | RESOLVER | FLOOD),
 	{.f = {0}},
 };
 

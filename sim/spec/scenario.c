@@ -206,6 +206,7 @@ static double own_length(const struct measure_spec *m)
 	case PROBE_SESSIONS:
 	case PROBE_RESOLVER:
 	case PROBE_DIAGNOSIS:
+	case PROBE_FLOOD:
 		break;
 	}
 	return m->for_ns;

@@ -93,6 +93,9 @@ struct plat_spec {
 	int64_t ospf_cost;    /* 1..65535 */
 	const char *host;     /* machine of the cluster; NULL: none named */
 	struct prefix4 pool4; /* default: the topology's */
+	int64_t sessions;     /* room for so many; 0: as the engine has it */
+	/* xlatd: of one subscriber (a /64); 0: no limit */
+	int64_t subscriber_sessions, subscriber_ports;
 	struct tuning tuning;
 };
 
@@ -218,9 +221,11 @@ enum probe_kind {
 	PROBE_RESOLVER,	  /* names asked for at a rate, as a stub does */
 	PROBE_DIAGNOSIS,  /* one transfer, and why it was that fast */
 	PROBE_TLS,	  /* exchanges as a browser begins them */
+	PROBE_FLOOD,	  /* packets each of which wants a session */
 };
 
 enum direction { DIR_DOWN, DIR_UP };
+enum flood_protocol { FLOOD_UDP, FLOOD_TCP };
 
 struct measure_spec {
 	struct pos pos;
@@ -234,6 +239,7 @@ struct measure_spec {
 			       /etc/resolv.conf says */
 	const char *native; /* throughput: the native destination */
 	enum direction direction;
+	enum flood_protocol protocol;
 	int family;	    /* 0: as `to` resolves; 4 or 6 */
 	int64_t count;	    /* ping */
 	int64_t rounds;	    /* throughput; default 5 */

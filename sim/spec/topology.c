@@ -67,6 +67,12 @@ const struct yfield plat_fields[] = {
 	       65535),
 	FIELD("host", YF_STRING, struct plat_spec, host),
 	FIELD("pool4", YF_PREFIX4, struct plat_spec, pool4),
+	RANGED("sessions", YF_INT, struct plat_spec, sessions, UNIT_NONE, 1,
+	       1 << 26),
+	RANGED("subscriber-sessions", YF_INT, struct plat_spec,
+	       subscriber_sessions, UNIT_NONE, 1, 1 << 26),
+	RANGED("subscriber-ports", YF_INT, struct plat_spec, subscriber_ports,
+	       UNIT_NONE, 1, 65536),
 	TUNING(struct plat_spec, tuning),
 	{0},
 };

@@ -217,8 +217,16 @@ static void check_attach(const struct checker *c, const struct ynode *m,
 static void check_xlatd_keys(const struct checker *c, const struct ynode *m,
 			     const char *engine)
 {
-	static const char *const keys[] = {"mtu6", "lowest-ipv6-mtu",
-					   "clamp-mss", "clat-mode", "pref64"};
+	static const char *const keys[] = {
+		"mtu6",
+		"lowest-ipv6-mtu",
+		"clamp-mss",
+		"clat-mode",
+		"pref64",
+		"sessions",
+		"subscriber-sessions",
+		"subscriber-ports",
+	};
 
 	if (!engine || !strcmp(engine, "xlatd"))
 		return;

@@ -537,6 +537,26 @@ START_TEST(test_tls_lost)
 }
 END_TEST
 
+/* As many as were asked for, to a pool that nobody here has. */
+START_TEST(test_flood)
+{
+	struct measure_spec spec = {.name = "flood",
+				    .kind = PROBE_FLOOD,
+				    .from = "dns",
+				    .to = "198.51.100.46",
+				    .protocol = FLOOD_TCP,
+				    .rate_pps = 2000,
+				    .for_ns = 0.5e9};
+	struct measurement m = measure(&spec);
+
+	ck_assert_msg(!m.why, "%s", m.why);
+	ck_assert_double_ge(num(&m, "sent") + num(&m, "refused"), 990);
+	ck_assert_double_gt(num(&m, "sent"), 900);
+	ck_assert_double_le(num(&m, "rate"), 2200);
+	assert_raw(&m);
+}
+END_TEST
+
 /* Both servers of resolv.conf are silent: two rounds of 100 ms each. */
 START_TEST(test_resolver_silent)
 {
@@ -772,6 +792,7 @@ static int run_tests(void)
 	tcase_add_test(t, test_sessions_lost);
 	tcase_add_test(t, test_tls);
 	tcase_add_test(t, test_tls_lost);
+	tcase_add_test(t, test_flood);
 	tcase_add_test(t, test_resolver_silent);
 	tcase_add_test(t, test_node_down);
 	tcase_add_test(t, test_capture);
