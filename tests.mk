@@ -109,7 +109,8 @@ check_xlatd_ns_LIBS := daemon nat64 io core base
 NS_TESTS += check_jool
 check_jool_LIBS := engine relay world plan spec base
 
-XLAT_TESTS += check_sync check_replica check_migrate
+XLAT_TESTS += check_sync check_replica check_compare check_migrate
+check_compare_LIBS := nat64 core base
 check_replica_LIBS := nat64 core base
 check_migrate_LIBS := nat64 core base
 XLAT_TESTS += check_blocks

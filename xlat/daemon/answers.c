@@ -167,43 +167,6 @@ static json_t *stats(struct server *s)
 	return o;
 }
 
-static json_t *sync_json(const struct sync *y)
-{
-	static const char *const imports[NAT64_N_IMPORTS] = {
-		"added", "updated", "kept", "conflicts", "refused", "full"};
-	struct sync_stats all;
-	const struct replica_stats *st = &all.replica;
-	json_t *o = json_object();
-
-	sync_get_stats(y, &all);
-	json_object_set_new(o, "connected", json_boolean(st->connected));
-	json_object_set_new(o, "silent_ms",
-			    st->silent_ms < 0 ? json_null()
-					      : json_integer(st->silent_ms));
-	put(o, "behind_ms", (uint64_t)st->behind_ms);
-	put(o, "behind_max_ms", (uint64_t)st->behind_max_ms);
-	put(o, "queued", st->queued);
-	put(o, "sent", st->sent);
-	put(o, "received", st->received);
-	put(o, "sessions_sent", st->sessions_sent);
-	for (unsigned int i = 0; i < NAT64_N_IMPORTS; i++)
-		put(o, imports[i], st->imports[i]);
-	put(o, "asked", st->asked);
-	put(o, "asked_us", st->asked_us);
-	put(o, "ended", st->ended);
-	put(o, "lost", st->lost);
-	put(o, "duplicates", st->duplicates);
-	put(o, "strangers", st->strangers);
-	put(o, "bad_seals", all.bad_seals);
-	put(o, "malformed", st->malformed);
-	put(o, "other_versions", st->foreign);
-	put(o, "held_back", st->held_back);
-	put(o, "send_errors", all.send_errors);
-	put(o, "walks", st->walks);
-	put(o, "full_passes", st->adoptions);
-	return o;
-}
-
 static json_t *journal_json(const struct journal *j)
 {
 	struct journal_stats st;
@@ -259,9 +222,6 @@ static json_t *answer(struct server *s, const char *request)
 
 	if (!strcmp(request, "stats"))
 		return stats(s);
-	if (!strcmp(request, "sync"))
-		return s->sync ? sync_json(s->sync)
-			       : answer_refusal("no `sync` is configured");
 	if (!strcmp(request, "log") || !strcmp(request, "rotate"))
 		return !s->journal ? answer_refusal("no `log` is configured")
 		       : !strcmp(request, "log") ? journal_json(s->journal)
@@ -272,7 +232,9 @@ static json_t *answer(struct server *s, const char *request)
 		return answer_eam(s, request);
 	if (!strncmp(request, "advance ", 8))
 		return advance(s, request + 8);
-	o = answer_plat(s, request);
+	o = answer_sync(s, request);
+	if (!o)
+		o = answer_plat(s, request);
 	if (o)
 		return o;
 	return answer_refusal(
@@ -280,7 +242,8 @@ static json_t *answer(struct server *s, const char *request)
 		"[FILTER...], sessions [CURSOR] [FILTER...], static add|del "
 		"PROTO ADDRESS6 PORT ADDRESS4 PORT, eam [CURSOR], eam add "
 		"PREFIX4 PREFIX6, "
-		"eam del PREFIX4, sync, log, rotate, advance TIME or reload");
+		"eam del PREFIX4, sync, compare [start|list [CURSOR]], log, "
+		"rotate, advance TIME or reload");
 }
 
 char *answer_request(struct server *s, const char *request)

@@ -190,7 +190,7 @@ static json_t *source_json(const struct nat64_flow *f)
 			 end4(f->src4, f->src4_port));
 }
 
-static json_t *session_json(const struct nat64_session_info *v)
+json_t *answer_session(const struct nat64_session_info *v)
 {
 	const struct nat64_flow *f = &v->flow;
 	json_t *o = source_json(f);
@@ -220,7 +220,7 @@ static void list_some(struct server *s, bool sessions, uint32_t *cursor,
 		for (size_t i = 0; i < found; i++)
 			if (lets_through(f, &v[i].flow, v[i].state))
 				json_array_append_new(list,
-						      session_json(&v[i]));
+						      answer_session(&v[i]));
 		return;
 	}
 	found = nat64_list_bibs(n, cursor, PAGE, b, PAGE);

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "server.h"
@@ -146,11 +147,41 @@ static bool is_listing(const char *request)
 	return false;
 }
 
+/* Compare the tables of two PLATs, and wait for what comes of it. */
+static int compare(const char *path)
+{
+	const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
+	json_t *answer = ask(path, "compare start");
+	const char *result;
+	int status;
+
+	for (;;) {
+		if (!answer)
+			return 1;
+		result = json_string_value(json_object_get(answer, "result"));
+		if (!result || strcmp(result, "running") != 0)
+			break;
+		json_decref(answer);
+		nanosleep(&pause, NULL);
+		answer = ask(path, "compare");
+	}
+	status = print_answer(answer);
+	if (!result || strcmp(result, "equal") != 0)
+		status = 1;
+	json_decref(answer);
+	return status;
+}
+
 int ctl_run(const char *path, const char *request)
 {
+	static const char differing[] = "compare list";
 	json_t *answer;
 	int status;
 
+	if (!strcmp(request, "compare"))
+		return compare(path);
+	if (!strcmp(request, differing))
+		return list(path, differing, sizeof(differing) - 1, "");
 	if (is_listing(request))
 		return list(path, request, (int)strcspn(request, " "),
 			    request + strcspn(request, " "));

@@ -60,7 +60,7 @@ void server_advance(struct server *s, int64_t ns);
  * control_open - answer on a Unix socket at @path: one request, a line; one
  * answer, JSON and a newline; then it is closed.
  *
- *	stats | bib [CURSOR] | sessions [CURSOR] | sync | reload |
+ *	stats | bib [CURSOR] | sessions [CURSOR] | sync | compare | reload |
  *	advance TIME
  *
  * A stale socket file is replaced, a live one is not. NULL with @e set.
@@ -114,6 +114,10 @@ struct sync_stats {
 	uint64_t bad_seals, send_errors; /* datagrams */
 };
 void sync_get_stats(const struct sync *y, struct sync_stats *out);
+
+/* sync_compare_start - false as of compare_start; compare.h has the rest. */
+bool sync_compare_start(struct sync *y);
+const struct replica *sync_replica(const struct sync *y);
 
 /* ---- discover.c -----------------------------------------------------------
  */

@@ -245,3 +245,14 @@ void sync_get_stats(const struct sync *y, struct sync_stats *out)
 	out->bad_seals = y->bad_seals;
 	out->send_errors = y->send_errors;
 }
+
+bool sync_compare_start(struct sync *y)
+{
+	return compare_start(&y->replica, y->server->setup.path.nat64,
+			     clock_now());
+}
+
+const struct replica *sync_replica(const struct sync *y)
+{
+	return &y->replica;
+}

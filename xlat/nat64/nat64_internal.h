@@ -191,6 +191,9 @@ const char *pool_check(const struct pool *p);
 /* ---- table.c --------------------------------------------------------------
  */
 
+/* sip_hash - SipHash-1-3 of 64-bit words; nat64_hash: under our own seed. */
+uint64_t sip_hash(const uint64_t seed[2], const uint64_t *words,
+		  unsigned int n_words);
 uint64_t nat64_hash(const struct nat64 *n, const uint64_t *words,
 		    unsigned int n_words);
 

@@ -45,7 +45,7 @@ void replica_init(struct replica *r, uint64_t epoch, replica_emit_fn *emit,
 /* ---- sending --------------------------------------------------------------
  */
 
-static bool is_connected(const struct replica *r, struct mono now)
+bool replica_is_connected(const struct replica *r, struct mono now)
 {
 	return r->peer.peer && mono_sub(now, r->heard) < REPLICA_SILENCE_NS;
 }
@@ -95,20 +95,25 @@ static void send_hello(struct replica *r, uint64_t to, struct mono now)
 	send_datagram(r, at, 0, to, now);
 }
 
-/* False when the bucket is empty. */
+bool replica_put(struct replica *r, const struct sync_record *rec,
+		 struct mono now)
+{
+	if (!ratelimit_allow(&r->rate, now.ns))
+		return false;
+	sync_encode_record(rec, r->out + SYNC_HEADER_BYTES +
+					r->n * SYNC_RECORD_BYTES);
+	r->in_tick++;
+	if (++r->n == SYNC_MAX_RECORDS)
+		replica_flush(r, now);
+	return true;
+}
+
 static bool put(struct replica *r, const struct nat64_session_info *s,
 		enum sync_kind kind, struct mono now)
 {
 	struct sync_record rec = {.session = *s, .kind = kind};
 
-	if (!ratelimit_allow(&r->rate, now.ns))
-		return false;
-	sync_encode_record(&rec, r->out + SYNC_HEADER_BYTES +
-					 r->n * SYNC_RECORD_BYTES);
-	r->in_tick++;
-	if (++r->n == SYNC_MAX_RECORDS)
-		replica_flush(r, now);
-	return true;
+	return replica_put(r, &rec, now);
 }
 
 void replica_change(struct replica *r, enum nat64_event ev,
@@ -117,7 +122,7 @@ void replica_change(struct replica *r, enum nat64_event ev,
 	if (ev != NAT64_SESSION_NEW && ev != NAT64_SESSION_STATE)
 		return; /* what ends does so there by itself */
 	/* who is not there is told everything when he comes */
-	if (is_connected(r, now) && !put(r, s, SYNC_TELL, now))
+	if (replica_is_connected(r, now) && !put(r, s, SYNC_TELL, now))
 		r->stats.held_back++;
 }
 
@@ -190,10 +195,11 @@ void replica_tick(struct replica *r, struct nat64 *n, struct mono now)
 {
 	struct replica_stats st;
 
-	if (is_connected(r, now))
+	if (replica_is_connected(r, now))
 		walk(r, n, now);
 	else
 		r->n = 0;
+	compare_tick(r, n, now);
 	replica_flush(r, now);
 	if (!mono_before(now, r->hello_at) || (r->owes_echo && !r->spoke)) {
 		send_hello(r, r->peer.peer, now);
@@ -244,6 +250,18 @@ static void take_records(struct replica *r, struct nat64 *n, const uint8_t *at,
 		case SYNC_END:
 			r->stats.ended += nat64_import_end(n, &rec.session);
 			break;
+		case SYNC_HAVE:
+		case SYNC_LOOK:
+		case SYNC_FOUND:
+		case SYNC_LACK:
+		case SYNC_COMPARE:
+		case SYNC_DIGEST:
+		case SYNC_RANGES:
+		case SYNC_LISTED:
+			compare_take(r, n, &rec, now);
+			break;
+		case SYNC_N_KINDS:
+			break;
 		}
 	}
 }
@@ -270,7 +288,7 @@ enum replica_heard replica_receive(struct replica *r, struct nat64 *n,
 				   const uint8_t *at, size_t len,
 				   struct mono now)
 {
-	bool is_back = !is_connected(r, now), is_new = false;
+	bool is_back = !replica_is_connected(r, now), is_new = false;
 	struct sync_header h;
 
 	if (!sync_decode_header(at, len, &h)) {
@@ -290,6 +308,7 @@ enum replica_heard replica_receive(struct replica *r, struct nat64 *n,
 		return REPLICA_HEARD;
 	case SYNC_NEW_PEER:
 		r->n = 0; /* it was for another life */
+		compare_new_peer(r, now);
 		is_new = true;
 		break;
 	case SYNC_FRESH:
@@ -311,7 +330,7 @@ void replica_get_stats(const struct replica *r, struct mono now,
 	int64_t since = now.ns / 1000 - (int64_t)r->unheard_us;
 
 	*out = r->stats;
-	out->connected = is_connected(r, now);
+	out->connected = replica_is_connected(r, now);
 	out->lost = r->peer.lost;
 	out->duplicates = r->peer.duplicates;
 	out->queued = r->n;

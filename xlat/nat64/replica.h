@@ -8,6 +8,7 @@
 #define NAT64_REPLICA_H
 
 #include "../core/ratelimit.h"
+#include "compare.h"
 #include "sync.h"
 
 #define REPLICA_TICK_NS	   (10 * NS_PER_MS)
@@ -67,6 +68,7 @@ struct replica {
 	uint64_t told_us, echo_us, unheard_us; /* ours */
 	struct ratelimit rate, answers;
 	struct replica_stats stats;
+	struct compare compare;
 };
 
 /* replica_init - @epoch: never used before, not 0. */
@@ -94,6 +96,13 @@ enum replica_heard {
 enum replica_heard replica_receive(struct replica *r, struct nat64 *n,
 				   const uint8_t *at, size_t len,
 				   struct mono now);
+
+bool replica_is_connected(const struct replica *r, struct mono now);
+
+/* replica_put - for compare.c: @rec leaves in the next datagram. False when
+ * the rate does not allow it. */
+bool replica_put(struct replica *r, const struct sync_record *rec,
+		 struct mono now);
 
 void replica_get_stats(const struct replica *r, struct mono now,
 		       struct replica_stats *out);

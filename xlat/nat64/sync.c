@@ -7,7 +7,7 @@
 static const uint8_t magic[4] = {'X', 'L', 'S', '2'};
 
 #define WINDOW	   64
-#define KIND_SHIFT 6 /* in the byte of the state */
+#define KIND_SHIFT 4 /* in the byte of the state */
 
 static void put32(uint8_t *at, uint32_t v)
 {
@@ -67,11 +67,33 @@ bool sync_decode_header(const uint8_t *at, size_t len, struct sync_header *h)
 	       h->from && h->seq;
 }
 
+static void encode_note(const struct sync_record *r, uint8_t *at)
+{
+	memset(at, 0, SYNC_RECORD_BYTES);
+	put32(at, r->note.id);
+	put32(at + 4, r->note.range);
+	for (unsigned int i = 0; i < 4; i++)
+		put64(at + 8 + 8 * i, r->note.words[i]);
+	at[47] = (uint8_t)(r->kind << KIND_SHIFT);
+}
+
+static void decode_note(const uint8_t *at, struct sync_record *r)
+{
+	r->note.id = get32(at);
+	r->note.range = get32(at + 4);
+	for (unsigned int i = 0; i < 4; i++)
+		r->note.words[i] = get64(at + 8 + 8 * i);
+}
+
 void sync_encode_record(const struct sync_record *r, uint8_t *at)
 {
 	const struct nat64_flow *f = &r->session.flow;
 	int64_t ms = (r->session.left_ns + NS_PER_MS - 1) / NS_PER_MS;
 
+	if (r->kind >= SYNC_COMPARE) {
+		encode_note(r, at);
+		return;
+	}
 	memcpy(at, &f->src6, 16);
 	memcpy(at + 16, &f->dst6, 16);
 	memcpy(at + 32, &f->src4, 4);
@@ -92,8 +114,12 @@ bool sync_decode_record(const uint8_t *at, struct sync_record *r)
 
 	*r = (struct sync_record){.kind = at[47] >> KIND_SHIFT};
 	if (at[46] >= NAT64_N_PROTOS || state >= NAT64_N_STATES ||
-	    r->kind > SYNC_END)
+	    r->kind >= SYNC_N_KINDS)
 		return false;
+	if (r->kind >= SYNC_COMPARE) {
+		decode_note(at, r);
+		return true;
+	}
 	memcpy(&f->src6, at, 16);
 	memcpy(&f->dst6, at + 16, 16);
 	memcpy(&f->src4, at + 32, 4);

@@ -35,11 +35,31 @@ enum sync_kind {
 	SYNC_TELL, /* what I have */
 	SYNC_ASK,  /* you have said nothing of it for long: is it so? */
 	SYNC_END,  /* I have no such session, nor had a newer one */
+	/* Comparing tables, compare.h. Sessions: */
+	SYNC_HAVE,  /* in a range that you asked for */
+	SYNC_LOOK,  /* have you got this one? */
+	SYNC_FOUND, /* yes, so */
+	SYNC_LACK,  /* no */
+	/* Notes: */
+	SYNC_COMPARE, /* let me have your digests */
+	SYNC_DIGEST,  /* of a range: sessions, their sum */
+	SYNC_RANGES,  /* let me have all in these, a bit each */
+	SYNC_LISTED,  /* that was all: so many */
+	SYNC_N_KINDS,
+};
+
+#define SYNC_N_RANGES 256
+
+struct sync_note {
+	uint32_t id; /* of the comparison, by who asks */
+	uint32_t range;
+	uint64_t words[4];
 };
 
 struct sync_record {
-	struct nat64_session_info session;
 	enum sync_kind kind;
+	struct nat64_session_info session; /* up to SYNC_LACK */
+	struct sync_note note;		   /* from SYNC_COMPARE on */
 };
 
 /* sync_encode_header, sync_encode_record - to @at, bytes as above. */

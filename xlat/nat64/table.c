@@ -70,14 +70,14 @@ static inline void sip_round(uint64_t v[4])
 	v[2] = rotl(v[2], 32);
 }
 
-uint64_t nat64_hash(const struct nat64 *n, const uint64_t *words,
-		    unsigned int n_words)
+uint64_t sip_hash(const uint64_t seed[2], const uint64_t *words,
+		  unsigned int n_words)
 {
 	uint64_t v[4] = {
-		n->seed[0] ^ UINT64_C(0x736f6d6570736575),
-		n->seed[1] ^ UINT64_C(0x646f72616e646f6d),
-		n->seed[0] ^ UINT64_C(0x6c7967656e657261),
-		n->seed[1] ^ UINT64_C(0x7465646279746573),
+		seed[0] ^ UINT64_C(0x736f6d6570736575),
+		seed[1] ^ UINT64_C(0x646f72616e646f6d),
+		seed[0] ^ UINT64_C(0x6c7967656e657261),
+		seed[1] ^ UINT64_C(0x7465646279746573),
 	};
 	/* the last block holds the length in bytes, as in the original */
 	uint64_t last = (uint64_t)n_words * 8 << 56;
@@ -95,6 +95,12 @@ uint64_t nat64_hash(const struct nat64 *n, const uint64_t *words,
 	sip_round(v);
 	sip_round(v);
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+uint64_t nat64_hash(const struct nat64 *n, const uint64_t *words,
+		    unsigned int n_words)
+{
+	return sip_hash(n->seed, words, n_words);
 }
 
 uint32_t bib_slot6(const struct nat64 *n, enum nat64_proto proto,

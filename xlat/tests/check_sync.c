@@ -27,7 +27,8 @@ static void on_change(void *arg, enum nat64_event ev,
 
 	if ((ev == NAT64_SESSION_NEW || ev == NAT64_SESSION_STATE) &&
 	    x->n_wire < WIRE)
-		x->wire[x->n_wire++] = (struct sync_record){*s, SYNC_TELL};
+		x->wire[x->n_wire++] =
+			(struct sync_record){.session = *s, .kind = SYNC_TELL};
 }
 
 static void open_node(struct node *x, uint64_t seed)
@@ -113,7 +114,7 @@ static void walk(struct node *from, struct node *to, bool all)
 					   v, 64);
 
 		for (size_t i = 0; i < n; i++) {
-			struct sync_record r = {v[i], SYNC_TELL};
+			struct sync_record r = {.session = v[i]};
 
 			carry(to, &r);
 		}

@@ -88,6 +88,18 @@ r=0
 [ "$(ctl one bib)" = "$(ctl two bib)" ] || r=1
 ok $r "with the same binding"
 
+r=0; "$BUILD/xlatd" ctl "$tmp/one.sock" compare >"$tmp/same.txt" || r=1
+grep -q '"result": "equal"' "$tmp/same.txt" || r=1
+grep -q '"sessions_there": 1,' "$tmp/same.txt" || r=1
+ok $r "both tables compare as equal"
+kill -STOP "$two"
+r=0; ctl one compare >"$tmp/stopped.txt" && r=1
+grep -q '"result": "incomplete"' "$tmp/stopped.txt" || r=1
+kill -CONT "$two"
+ok $r "with a peer that hangs there is no verdict"
+r=0; [ -z "$(ctl one 'compare list')" ] || r=1
+ok $r "and no difference is listed"
+
 kill -9 "$two"
 wait "$two" 2>/dev/null || true
 rm -f "$tmp/two.sock"
