@@ -37,7 +37,7 @@ daemon_SRCS := path burst plat memory config config_lists config_clat config_syn
 spec_SRCS := catalogue names kinds profile topology topology_check measure \
 	events expect scenario matrix
 plan_SRCS := addrplan links nodes plan print routes steps
-world_SRCS := world names node mounts proc netlink link addr route verify \
+world_SRCS := quota world names node mounts proc netlink link addr route verify \
 	offload tbf hole watch clean
 engine_SRCS := engine start util ask nlroute announce relay bind9 bind9_auth bind9_dns64 \
 	frr vty health health_main radv radv_main xlatd

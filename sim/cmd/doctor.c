@@ -131,6 +131,16 @@ static void check_cubic(struct doctor *d)
 	    ok ? "cubic (pinned by probes)" : "cubic is not available");
 }
 
+/* Only scenarios with `cpu` need it. */
+static void check_quota(void)
+{
+	char text[256] = "";
+	int ret = world_quota_find(text, sizeof(text));
+
+	printf("  %-4s %-26s %s\n", ret ? "--" : "ok", "quota of a CPE (cpu)",
+	       ret ? "no cgroup with the cpu controller can be written" : text);
+}
+
 static void check_engines(struct doctor *d)
 {
 	puts("engines");
@@ -185,6 +195,7 @@ int cmd_doctor(int argc, char **argv)
 	check_file(&d, "/dev/net/tun", "TUN",
 		   "/dev/net/tun is missing: modprobe tun");
 	check_cubic(&d);
+	check_quota();
 	check_engines(&d);
 	arena_free(a);
 	return d.missing ? EXIT_HOST : EXIT_PASSED;

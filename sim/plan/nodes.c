@@ -86,6 +86,7 @@ static int add_home(struct planner *b, size_t tower, int64_t k, int number)
 			       number);
 	cpe = add_node(b, arena_printf(b->a, "cpe%d", number), NODE_CPE);
 	cpe->tower = t;
+	cpe->cpu = t->homes.cpu;
 	cpe->delegated = ah.delegated;
 	cpe->lan6 = ah.lan;
 	cpe->clat6 = ah.clat;

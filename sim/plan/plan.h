@@ -33,6 +33,7 @@ struct plan_node {
 	enum node_role role;
 	const struct plat_spec *plat;	/* NODE_PLAT */
 	const struct tower_spec *tower; /* NODE_CPE, NODE_HOME, NODE_TOWER */
+	double cpu; /* of one core, for its programs; 0: no quota */
 	const struct name_spec *server; /* NODE_SERVER */
 	struct in6_addr loop6;		/* router's own address; :: if none */
 	struct in_addr loop4;		/* 0 if none */

@@ -313,6 +313,8 @@ static void print_node(const struct plan_node *n, FILE *out)
 			prefix6_format(&n->delegated, buf));
 	if (n->clat6.len)
 		fprintf(out, " clat %s", prefix6_format(&n->clat6, buf));
+	if (n->cpu > 0)
+		fprintf(out, " cpu %.0f%%", n->cpu * 100);
 	if (n->plat) {
 		fprintf(out, " engine %s ospf-cost %d", n->plat->engine,
 			(int)n->plat->ospf_cost);

@@ -120,6 +120,7 @@ struct homes_spec {
 	int64_t count;
 	const char *clat;     /* "xlatd", ... */
 	const char *attach;   /* how; NULL: the engine's default */
+	double cpu; /* of one core, for each CPE's programs; 0: no quota */
 	double plan_down_bps; /* 0: as fast as it goes */
 	double plan_up_bps;
 	int clat_mode; /* enum clat_mode */

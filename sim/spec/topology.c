@@ -154,6 +154,8 @@ const struct yfield homes_fields[] = {
 	       HOMES_MAX),
 	NEEDED("clat", YF_STRING, struct raw_homes, spec.clat),
 	FIELD("attach", YF_STRING, struct raw_homes, spec.attach),
+	RANGED("cpu", YF_QUANTITY, struct raw_homes, spec.cpu, UNIT_RATIO, 0.05,
+	       64),
 	FIELD("plan", YF_NODE, struct raw_homes, plan),
 	{.key = "clat-mode",
 	 .type = YF_ENUM,

@@ -218,6 +218,29 @@ START_TEST(test_cpu_time)
 }
 END_TEST
 
+/* Whoever runs in a node with a quota has no more than that, all together. */
+START_TEST(test_cpu_quota)
+{
+	struct proc *p[2];
+	int64_t began, passed, used;
+
+	if (!f.plan->nodes[FAR].cpu) {
+		fputs("SKIP: no cgroup with the cpu controller\n", stderr);
+		return;
+	}
+	for (int i = 0; i < 2; i++)
+		p[i] = START(FAR, "sh", "-c", "while :; do :; done");
+	began = clock_now().ns;
+	loop_run_until(f.loop, never, NULL, mono_add(clock_now(), NS_PER_S));
+	passed = clock_now().ns - began;
+	used = proc_cpu_ns(p[0]) + proc_cpu_ns(p[1]);
+	ck_assert_int_lt(used, passed * 3 / 10);
+	ck_assert_int_gt(used, passed / 50);
+	for (int i = 0; i < 2; i++)
+		proc_free(p[i]);
+}
+END_TEST
+
 /* ---- links and nodes -------------------------------------------------------
  */
 
@@ -787,6 +810,7 @@ static TCase *life_tests(void)
 	tcase_add_test(t, test_clean_start);
 	tcase_add_test(t, test_stop);
 	tcase_add_test(t, test_cpu_time);
+	tcase_add_test(t, test_cpu_quota);
 	tcase_add_test(t, test_link_down_up);
 	tcase_add_test(t, test_black_hole);
 	tcase_add_test(t, test_black_hole_relayed);

@@ -74,6 +74,7 @@ leftovers() {
 		ip netns list 2>/dev/null | grep "^xs-"
 		grep "/run/netns/xs-" /proc/self/mountinfo
 		ls -d /run/xlatsim/????
+		find /sys/fs/cgroup -maxdepth 2 -type d -name 'xs-????-*'
 		grep -F "$tmp" /proc/self/mountinfo
 	} 2>/dev/null | grep -Ev "${others:-^$}"
 	ip -o link show type tun 2>/dev/null

@@ -188,6 +188,7 @@ static inline struct plan *fixture_plan(struct arena *a)
 	static const char *const names[] = {"left", "mid", "right", "far",
 					    "relay"};
 	struct plan *p = ARENA_NEW(a, struct plan);
+	char text[256];
 
 	p->nodes = arena_alloc(a, N_NODES * sizeof(*p->nodes));
 	p->links = arena_alloc(a, N_LINKS * sizeof(*p->links));
@@ -201,6 +202,8 @@ static inline struct plan *fixture_plan(struct arena *a)
 						 .role = NODE_SERVER};
 	p->nodes[MID].role = NODE_BORDER;
 	p->nodes[RELAY].role = NODE_RELAY;
+	if (!world_quota_find(text, sizeof(text)))
+		p->nodes[FAR].cpu = 0.2;
 	p->nodes[LEFT].resolv_conf = "nameserver 198.51.100.2\n";
 	inet_pton(AF_INET, "192.0.2.129", &p->nodes[MID].loop4);
 	inet_pton(AF_INET6, "2001:db8:ff::1", &p->nodes[MID].loop6);
@@ -392,6 +395,8 @@ static inline const char *fixture_trace(const char *id)
 	snprintf(start, sizeof(start), "xs-%s-", id);
 	trace_dir(&t, "/run/netns", start);
 	trace_dir(&t, "/run/xlatsim", id);
+	trace_dir(&t, "/sys/fs/cgroup", start);
+	trace_dir(&t, "/sys/fs/cgroup/cpu", start);
 	mounts = file_read("/proc/self/mountinfo", NULL, &e);
 	ck_assert_ptr_nonnull(mounts);
 	if (strstr(mounts, start))

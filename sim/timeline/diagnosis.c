@@ -257,7 +257,15 @@ static double diff(const struct diagnosis_run *d, enum count c)
 	return v;
 }
 
-/* The busiest of @role, as a share of a core. */
+/* What a node's programs may use, of one core. */
+static double quota_of(const struct diagnosis_run *d, int node)
+{
+	double cpu = world_plan(d->t->world)->nodes[node].cpu;
+
+	return cpu > 0 ? cpu : 1;
+}
+
+/* The busiest of @role, as a share of a core, or of its quota. */
 static double cpu_of(const struct diagnosis_run *d, enum daemon_role role)
 {
 	double wall = (double)mono_sub(d->end.when, d->begin.when), most = NAN;
@@ -270,7 +278,7 @@ static double cpu_of(const struct diagnosis_run *d, enum daemon_role role)
 		for (size_t k = 0; k < d->begin.n; k++) {
 			double share = (double)(d->end.cpu[i].cpu_ns -
 						d->begin.cpu[k].cpu_ns) /
-				       wall;
+				       wall / quota_of(d, en->daemon->node);
 
 			if (d->begin.cpu[k].en == en && !(share <= most))
 				most = share;

@@ -2,11 +2,11 @@
 /*
  * Theory of operation
  *
- * A run is alive while its lock is held (names.c). Of runs that are not, three
- * things can be left: names in /run/netns, the directory in /run/xlatsim, and,
- * though supervisors should see to that, processes: those in a network
- * namespace that a name of the run stands for. A name whose run has no
- * directory belongs to no live run either.
+ * A run is alive while its lock is held (names.c). Of runs that are not, four
+ * things can be left: names in /run/netns, the directory in /run/xlatsim,
+ * control groups (quota.c), and, though supervisors should see to that,
+ * processes: those in a network namespace that a name of the run stands for. A
+ * name whose run has no directory belongs to no live run either.
  *
  * A process is killed through a pidfd, checked once more after opening, so
  * that a reused pid is never hit.
@@ -235,6 +235,27 @@ static void clean_scratch(struct clean *c, const char *id)
 	free(text);
 }
 
+/* Control groups of nodes, which are empty once their processes are dead. */
+static int clean_groups(struct clean *c, struct err *e)
+{
+	struct quota_root r;
+	DIR *d = quota_find(&r) ? opendir(r.path) : NULL;
+	struct dirent *de;
+	int ret = 0;
+
+	while (d && !ret && (de = readdir(d))) {
+		if (!is_dead_name(de->d_name))
+			continue;
+		found(c, "control group %s", de->d_name);
+		if (!c->dry_run && unlinkat(dirfd(d), de->d_name, AT_REMOVEDIR))
+			ret = err_set(e, errno, "%.4000s/%s: %s", r.path,
+				      de->d_name, strerror(errno));
+	}
+	if (d)
+		closedir(d);
+	return ret;
+}
+
 static int clean_runs(struct clean *c, struct err *e)
 {
 	DIR *d = opendir(RUNS_DIR);
@@ -271,7 +292,9 @@ int world_clean(bool dry_run, void (*each)(void *arg, const char *what),
 	c.arena = arena_new();
 	collect_names(&c);
 	clean_processes(&c);
-	ret = clean_names(&c, e);
+	ret = clean_groups(&c, e);
+	if (!ret)
+		ret = clean_names(&c, e);
 	if (!ret)
 		ret = clean_runs(&c, e);
 	arena_free(c.arena);

@@ -293,6 +293,8 @@ int node_build(struct node *n, struct err *e)
 	}
 	if (!ret)
 		ret = node_start(n, e);
+	if (!ret && n->w->plan->nodes[n->index].cpu > 0)
+		ret = quota_build(n, n->w->plan->nodes[n->index].cpu, e);
 	if (ret)
 		node_teardown(n);
 	return ret;
@@ -302,6 +304,7 @@ void node_teardown(struct node *n)
 {
 	node_kill(n);
 	node_reap(n, false);
+	quota_teardown(n);
 	if (n->named)
 		netns_name_del(n);
 	n->named = false;

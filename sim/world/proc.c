@@ -215,6 +215,8 @@ static int child_setup(const struct start *st)
 	child_reset_signals();
 	setsid();
 	if (st->n) {
+		if (st->n->group_fd >= 0 && quota_enter(st->n->group_fd))
+			return -errno;
 		if (setns(st->n->pidfd,
 			  CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS))
 			return -errno;

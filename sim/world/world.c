@@ -52,6 +52,7 @@ static struct world *world_new(const struct plan *p, const struct world_opts *o)
 					    .index = (int)i,
 					    .name = p->nodes[i].name,
 					    .net_fd = -1,
+					    .group_fd = -1,
 					    .pidfd = -1};
 	return w;
 }

@@ -125,6 +125,11 @@ int world_node_down(struct world *w, int node, struct err *e);
 /* world_node_up - new supervisor, links up, routes that went with them. */
 int world_node_up(struct world *w, int node, struct err *e);
 bool world_node_alive(const struct world *w, int node);
+/*
+ * world_quota_find - can a node's `cpu` be limited here? 0 with what does it in
+ * @text, or -errno.
+ */
+int world_quota_find(char *text, size_t len);
 /* world_freeze - SIGSTOP (or SIGCONT) to every process of the node. */
 int world_freeze(struct world *w, int node, bool stop, struct err *e);
 

@@ -26,6 +26,8 @@ struct node {
 	pid_t pid;	       /* of the supervisor; 0: none */
 	int pidfd;
 	bool down; /* by world_node_down */
+	const char *group; /* control group with its quota; NULL: none */
+	int group_fd;	   /* its cgroup.procs; -1 */
 };
 
 /* One end of a veth pair, as it was made. */
@@ -99,6 +101,23 @@ int node_put_sysctl(struct node *n, const char *key, const char *value,
 bool wait_pidfd(int pidfd, struct mono deadline);
 /* fork_with - clone3(@flags | CLONE_PIDFD); like fork. */
 pid_t fork_with(uint64_t flags, int *pidfd);
+
+/* ---- quota.c --------------------------------------------------------------
+ */
+
+struct quota_root {
+	char path[4096];
+	bool v2;
+};
+
+/* quota_find - where groups with a share of the processor can be made. */
+bool quota_find(struct quota_root *r);
+/* quota_build - programs of @n have @share of one processor from now on. */
+int quota_build(struct node *n, double share, struct err *e);
+/* quota_teardown - after its processes have ended; without a quota: nothing */
+void quota_teardown(struct node *n);
+/* quota_enter - in a new child. Returns 0 or -errno. */
+int quota_enter(int group_fd);
 
 /* ---- mounts.c -------------------------------------------------------------
  */
