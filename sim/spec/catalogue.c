@@ -189,6 +189,7 @@ const struct metric_def spec_drill_metrics[] = {
 	{"late", UNIT_NONE, "packets that took more than 500 ms"},
 	{"sessions", UNIT_NONE, "held then by the PLAT in use"},
 	{"replicated", UNIT_NONE, "held then by the best other PLAT"},
+	{"stale", UNIT_NONE, "of these, more than the PLAT in use held"},
 	{"up-via", UNIT_TEXT, "the PLAT that access sent to in the end"},
 	{"down-via", UNIT_TEXT, "the PLAT that border sent to in the end"},
 	{NULL, UNIT_NONE, NULL},

@@ -24,8 +24,8 @@ play() {
 	fi
 }
 
-for s in failover-standby path-mtu path-mtu-blocked clat-modes \
-	limits/greedy-subscriber offload/half-a-megabit-xlatd; do
+for s in failover-standby failover/split-brain path-mtu path-mtu-blocked \
+	clat-modes limits/greedy-subscriber offload/half-a-megabit-xlatd; do
 	play "$s"
 done
 # superpackets do no harm where metadata is kept
