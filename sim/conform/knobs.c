@@ -44,6 +44,7 @@ static const struct knob_def {
 			       NULL}},
 	{"sessions", "n", NULL},
 	{"subscriber-length", "n", NULL},
+	{"tcp-probe", "w", (const char *const[]){"yes", "no", NULL}},
 	{"timer", "wt",
 	 (const char *const[]){"tcp-established", "tcp-transitory", "tcp-syn",
 			       "udp", "icmp", NULL}},

@@ -125,6 +125,8 @@ static int xlatd_configure(const struct setup *s, FILE *f, struct err *why)
 	put_switch(s, f, "well-known", "allow-private", "lab");
 	put_switch(s, f, "traffic-class", "copy-traffic-class", "copy");
 	put_switch(s, f, "icmp-name-source", "icmp-name-source", "yes");
+	if (!strcmp(setup_get(s, "tcp-probe", "yes"), "no"))
+		fputs("probe-rate: 0pps\n", f);
 	put_list(s, f, "eam", "eam: [", "ipv4", "ipv6");
 	put_list(s, f, "clat", "clat: [", "lan4", "clat6");
 	put_pool4(s, f);

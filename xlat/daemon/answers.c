@@ -60,6 +60,8 @@ static json_t *packets_json(const struct path_counters *c)
 	put(o, "fragments", c->fragments);
 	put(o, "superpackets", c->superpackets);
 	put(o, "syn_errors", c->syn_errors);
+	put(o, "tcp_probes", c->probes);
+	put(o, "tcp_probes_rate_limited", c->probes_limited);
 	put(o, "icmp_rate_limited", c->icmp_limited);
 	put(o, "mss_clamped", c->mss_clamped);
 	return o;

@@ -145,6 +145,12 @@ static const struct yfield plat_fields[] = {
 	 .offset = CFG(sessions),
 	 .min = 1,
 	 .max = NAT64_MAX_SESSIONS},
+	{.key = "probe-rate",
+	 .type = YF_QUANTITY,
+	 .offset = CFG(probe_rate_pps),
+	 .unit = UNIT_PPS,
+	 .min = 0,
+	 .max = 1e6},
 	{.key = "subscriber-limits", .type = YF_NODE, .offset = RAW(limits)},
 	{.key = "subscriber-length",
 	 .type = YF_INT,
@@ -205,6 +211,7 @@ static void set_defaults(struct whole *w, enum role role)
 		.tos = -1,
 		.pool6791 = {{htonl(ADDRMAP_DUMMY4)}, 32},
 		.icmp_rate_pps = 1000,
+		.probe_rate_pps = 1000,
 		.seed = -1,
 	};
 }

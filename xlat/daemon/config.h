@@ -82,7 +82,7 @@ struct config {
 	struct prefix4 pool6791;      /* clat, siit */
 	struct in_addr self4;
 	struct in6_addr self6;
-	double icmp_rate_pps;
+	double icmp_rate_pps, probe_rate_pps;
 	/* plat: sync; sync_key is NULL without it */
 	struct sockaddr_in6 sync_listen, sync_peer;
 	const char *sync_key; /* path */

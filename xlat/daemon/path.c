@@ -297,6 +297,28 @@ void path_expire(struct path *p, struct mono now)
 		give_up_syn(p, &s);
 }
 
+static void probe(void *arg, const struct nat64_flow *f, struct mono now)
+{
+	uint8_t room[PKT_HEADROOM + PLAT_PROBE_BYTES];
+	struct pkt pkt = {.data = room + PKT_HEADROOM,
+			  .len = PLAT_PROBE_BYTES,
+			  .headroom = PKT_HEADROOM};
+	struct path *p = arg;
+
+	if (!ratelimit_allow(&p->probes, now.ns)) {
+		p->counters.probes_limited++;
+		return;
+	}
+	plat_build_probe(f, pkt.data);
+	if (!write_reason(p, p->emit(p->emit_arg, &pkt)))
+		p->counters.probes++;
+}
+
+void path_watch_idle(struct path *p)
+{
+	nat64_set_probe(p->nat64, probe, p);
+}
+
 bool path_balanced(const struct path_counters *c)
 {
 	uint64_t received = c->received4 + c->received6, reasons = 0;

@@ -37,13 +37,15 @@ struct path_counters {
 	uint64_t received4, received6;
 	uint64_t bytes4, bytes6;
 	uint64_t forwarded, hairpinned, replied, dropped;
-	uint64_t held;	       /* now: fragments that wait for their first */
-	uint64_t held_all;     /* that ever did */
-	uint64_t fragments;    /* packets that left as such */
-	uint64_t superpackets; /* received */
-	uint64_t icmp_limited; /* errors withheld: rate */
-	uint64_t mss_clamped;  /* SYNs */
-	uint64_t syn_errors;   /* sent about SYNs that had been stored */
+	uint64_t held;		 /* now: fragments that wait for their first */
+	uint64_t held_all;	 /* that ever did */
+	uint64_t fragments;	 /* packets that left as such */
+	uint64_t superpackets;	 /* received */
+	uint64_t icmp_limited;	 /* errors withheld: rate */
+	uint64_t mss_clamped;	 /* SYNs */
+	uint64_t syn_errors;	 /* sent about SYNs that had been stored */
+	uint64_t probes;	 /* sent to see who is still there */
+	uint64_t probes_limited; /* withheld: rate */
 	struct reason_counters reasons;
 	uint64_t write_errors[PATH_ERRNOS];
 };
@@ -59,7 +61,7 @@ struct path {
 	struct prefix6 pool6;	   /* plat */
 	bool allow_private;	   /* plat: see addrmap.wkp_strict */
 	uint32_t mss;		   /* SYNs announce no more; 0: as they are */
-	struct ratelimit icmp;
+	struct ratelimit icmp, probes;
 	path_emit_fn *emit;
 	void *emit_arg;
 	path_event_fn *event; /* may be NULL */
@@ -112,6 +114,12 @@ void path_count_unreadable(struct path *p);
  */
 void path_expire(struct path *p, struct mono now);
 
+/*
+ * path_watch_idle - send the probes of p->nat64's idle connections (RFC 6146
+ * section 3.5.2.2), as fast as p->probes allows. @p must stay where it is.
+ */
+void path_watch_idle(struct path *p);
+
 /* ---- plat.c ---------------------------------------------------------------
  */
 
@@ -131,6 +139,14 @@ enum reason plat_map46(struct path *p, const struct pkt_info *info,
 enum reason plat_hold(struct path *p, const struct pkt *pkt,
 		      const struct pkt_info *info, enum reason why);
 bool plat_take_held(struct path *p, struct pkt *pkt);
+
+/*
+ * plat_build_probe - an empty segment from the IPv4 host's address in pool6 to
+ * the IPv6 host of @f, of which the latter can but say where it is.
+ * @at: PLAT_PROBE_BYTES
+ */
+#define PLAT_PROBE_BYTES 60
+void plat_build_probe(const struct nat64_flow *f, uint8_t *at);
 
 /*
  * plat_store_syn - @pkt was refused because of @why: store it, if it is a SYN

@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "../core/csum.h"
 #include "../io/io.h"
 #include "path.h"
 
@@ -19,6 +20,8 @@
 #define PROTO_ICMPV6 58
 
 #define TCP_HEADER_BYTES 20
+#define IP6_HEADER_BYTES 40
+#define PROBE_HOPS	 64
 
 /* False for protocols that have no sessions here. */
 static bool session_proto(const struct pkt_ip *ip, enum nat64_proto *out)
@@ -288,6 +291,29 @@ bool plat_take_held(struct path *p, struct pkt *pkt)
 			    .headroom = PKT_HEADROOM,
 			    .tailroom = IO_BUFFER_BYTES - PKT_HEADROOM - len};
 	return true;
+}
+
+/* All but ends, lengths, the flag and the checksum is zero. */
+void plat_build_probe(const struct nat64_flow *f, uint8_t *at)
+{
+	uint8_t *tcp = at + IP6_HEADER_BYTES;
+	uint16_t check;
+
+	memset(at, 0, PLAT_PROBE_BYTES);
+	at[0] = 0x60;
+	at[5] = TCP_HEADER_BYTES;
+	at[6] = PROTO_TCP;
+	at[7] = PROBE_HOPS;
+	memcpy(at + 8, &f->dst6, 16);
+	memcpy(at + 24, &f->src6, 16);
+	memcpy(tcp, &f->dst_port, 2);
+	memcpy(tcp + 2, &f->src6_port, 2);
+	tcp[12] = TCP_HEADER_BYTES / 4 << 4;
+	tcp[13] = NAT64_ACK;
+	check = (uint16_t)~csum_fold(csum_add(
+		csum_pseudo6(at + 8, at + 24, PROTO_TCP, TCP_HEADER_BYTES), tcp,
+		TCP_HEADER_BYTES));
+	memcpy(tcp + 16, &check, 2);
 }
 
 /*

@@ -12,7 +12,8 @@
 #include "../io/io.h"
 #include "memory.h"
 
-#define ICMP_BURST 50
+#define ICMP_BURST  50
+#define PROBE_BURST 50
 
 /* Entries, then the nodes of both tries, in one piece of memory. */
 static int build_eam(const struct config *c, struct eam_table *t, void **mem,
@@ -172,6 +173,8 @@ int setup_apply(struct setup *s, const struct config *was,
 	p->xlat.self6 = c->self6;
 	ratelimit_init(&p->icmp, (uint32_t)c->icmp_rate_pps, ICMP_BURST,
 		       now.ns);
+	ratelimit_init(&p->probes, (uint32_t)c->probe_rate_pps, PROBE_BURST,
+		       now.ns);
 	if (p->nat64) {
 		nat64_set_timers(p->nat64, &c->timers);
 		nat64_set_limits(p->nat64, (uint32_t)c->limit_sessions,
@@ -202,6 +205,7 @@ static int init_plat(struct setup *s, const struct config *c, struct mono now,
 	nat64_held_init(s->held, s->seed[1]);
 	s->path.held = s->held;
 	s->path.again = s->again;
+	path_watch_idle(&s->path);
 	if (c->store_syns) {
 		s->syns = malloc(sizeof(*s->syns));
 		if (!s->syns)

@@ -65,7 +65,7 @@ static uint64_t move_sessions(struct nat64 *to, struct nat64 *from,
 
 		if (!(s->flags & ENTRY_USED))
 			continue;
-		if (s->deadline_ns <= now.ns)
+		if (session_is_over(s, now))
 			from->stats.proto[from->bibs[s->bib].proto].expired++;
 		else if (move_session(to, from, i))
 			continue;
@@ -105,6 +105,8 @@ uint64_t nat64_migrate(struct nat64 *to, struct nat64 *from, struct mono now)
 	move_stats(to, from);
 	to->stats.not_moved += dropped;
 	to->picks = from->picks;
+	to->probe = from->probe;
+	to->probe_arg = from->probe_arg;
 	to->newest_gone = from->newest_gone;
 	memcpy(to->watchers, from->watchers, sizeof(to->watchers));
 	to->n_watchers = from->n_watchers;

@@ -307,11 +307,6 @@ static enum nat64_state first_state(enum nat64_proto proto, bool from6)
 	return from6 ? NAT64_V6_INIT : NAT64_V4_INIT;
 }
 
-static bool is_over(const struct session *s, struct mono now)
-{
-	return s->deadline_ns <= now.ns;
-}
-
 /* As session_find, but a session past its time is deleted on the way. */
 static uint32_t living_session(struct nat64 *n, uint32_t *b,
 			       const struct nat64_flow *f, struct mono now)
@@ -321,7 +316,7 @@ static uint32_t living_session(struct nat64 *n, uint32_t *b,
 	if (*b == NONE)
 		return NONE;
 	s = session_find(n, *b, f->dst4, f->dst_port);
-	if (s == NONE || !is_over(&n->sessions[s], now))
+	if (s == NONE || !session_is_over(&n->sessions[s], now))
 		return s;
 	if (n->bibs[*b].n_sessions == 1 && !(n->bibs[*b].flags & ENTRY_STATIC))
 		*b = NONE;
@@ -484,7 +479,7 @@ static bool has_session(const struct nat64 *n, uint32_t b,
 	if (b == NONE)
 		return false;
 	s = session_find(n, b, f->dst4, f->dst_port);
-	return s != NONE && !is_over(&n->sessions[s], now);
+	return s != NONE && !session_is_over(&n->sessions[s], now);
 }
 
 enum reason nat64_peek_out(const struct nat64 *n, struct nat64_flow *f,

@@ -180,8 +180,6 @@ uint64_t nat64_migrate(struct nat64 *to, struct nat64 *from, struct mono now);
  * Returns REASON_OK, REASON_NAT64_NO_BIB, _FILTERED, _TABLE_FULL, _HOST_LIMIT.
  *
  * An IPv4-initiated SYN that is refused here may be stored: syn.h.
- * DEPARTS: no probe is sent when an established session has been idle for
- * tcp_est_ns; it ends at once, not four minutes after the probe.
  */
 enum reason nat64_out(struct nat64 *n, struct nat64_flow *f, struct mono now);
 enum reason nat64_in(struct nat64 *n, struct nat64_flow *f, struct mono now);
@@ -232,6 +230,17 @@ bool nat64_in_pool4(const struct nat64 *n, struct in_addr a);
  */
 bool nat64_expire(struct nat64 *n, struct mono now, unsigned int budget);
 #define NAT64_TICK_NS (250 * NS_PER_MS)
+
+/*
+ * nat64_set_probe - have @fn called by nat64_expire for each session of our
+ * own (not the peer's) that was established, and silent for tcp_est_ns: the
+ * moment for an empty segment that makes its ends speak (section 3.5.2.2). It
+ * waits for that in state TRANS, whether there is @fn (not NULL) or not. @fn
+ * must not call back into the table.
+ */
+typedef void nat64_probe_fn(void *arg, const struct nat64_flow *f,
+			    struct mono now);
+void nat64_set_probe(struct nat64 *n, nat64_probe_fn *fn, void *arg);
 
 void nat64_get_stats(const struct nat64 *n, struct nat64_stats *out);
 

@@ -128,6 +128,8 @@ struct nat64 {
 		void *arg;
 	} watchers[NAT64_WATCHERS];
 	unsigned int n_watchers;
+	nat64_probe_fn *probe;
+	void *probe_arg;
 	uint32_t newest_gone; /* version among the sessions that have ended */
 };
 
@@ -247,6 +249,19 @@ enum nat64_import bib_import(struct nat64 *n, const struct nat64_flow *f,
 
 /* session_changed - traffic has brought it into another state. */
 void session_changed(struct nat64 *n, uint32_t s, struct mono now);
+
+/* ---- idle.c ---------------------------------------------------------------
+ */
+
+/* session_idle - its time is over: may it wait on? False: it has to go. */
+bool session_idle(struct nat64 *n, uint32_t s, struct mono now);
+
+/* session_is_over - to be used no more, though not forgotten yet. What is
+ * established ends in another state only: session_idle. */
+static inline bool session_is_over(const struct session *s, struct mono now)
+{
+	return s->deadline_ns <= now.ns && s->state != NAT64_ESTABLISHED;
+}
 
 /* ---- inspect.c ------------------------------------------------------------
  */

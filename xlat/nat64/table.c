@@ -300,7 +300,7 @@ bool nat64_expire(struct nat64 *n, struct mono now, unsigned int budget)
 	if (n->cursor < end - WHEEL_SLOTS)
 		n->cursor = end - WHEEL_SLOTS;
 	while (n->cursor < end) {
-		uint32_t *head = &n->wheel[(n->cursor + 1) % WHEEL_SLOTS];
+		uint32_t *head = &n->wheel[(n->cursor + 1) % WHEEL_SLOTS], s;
 
 		if (!budget--)
 			return true;
@@ -308,15 +308,14 @@ bool nat64_expire(struct nat64 *n, struct mono now, unsigned int budget)
 			n->cursor++;
 			continue;
 		}
-		if (n->sessions[*head - 1].deadline_ns <= now.ns) {
-			uint32_t s = *head - 1;
+		s = *head - 1;
+		if (n->sessions[s].deadline_ns <= now.ns &&
+		    !session_idle(n, s, now)) {
 			uint8_t proto = n->bibs[n->sessions[s].bib].proto;
 
 			n->stats.proto[proto].expired++;
 			session_del(n, s);
 		} else {
-			uint32_t s = *head - 1;
-
 			wheel_del(n, s);
 			n->cursor++;
 			wheel_add(n, s);

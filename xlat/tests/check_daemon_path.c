@@ -463,6 +463,96 @@ START_TEST(plat_simultaneous_open)
 END_TEST
 
 /* A flood fills its table and nothing else. */
+static void establish(unsigned int port)
+{
+	size_t len =
+		tcp6(p, "2001:db8::5", port, "64:ff9b::c633:6401", 80, SYN);
+
+	ck_assert_int_eq(push(p, len), VERDICT_FORWARD);
+	pull();
+	len = tcp4(p, "198.51.100.1", 80, "192.0.2.1", port, SYN | ACK);
+	ck_assert_int_eq(push(p, len), VERDICT_FORWARD);
+	pull();
+}
+
+/* As much silence as that, in the steps of the server. */
+static void be_silent(int64_t seconds)
+{
+	now = mono_add(now, seconds * NS_PER_S);
+	path_expire(&su.path, now);
+	while (nat64_expire(su.path.nat64, now, 1000))
+		;
+}
+
+/* RFC 6146 section 3.5.2.2: no data, sequence and acknowledgement zero, all
+ * flags but ACK zero; the answer goes on to the other end. */
+START_TEST(plat_probes_an_idle_connection)
+{
+	static const uint8_t zeros[8];
+	struct in6_addr a;
+	size_t len;
+
+	start_plat();
+	establish(4001);
+	be_silent(7441);
+	ck_assert_int_eq(pull(), 60);
+	inet_pton(AF_INET6, "64:ff9b::c633:6401", &a);
+	ck_assert_mem_eq(out + 8, &a, 16);
+	inet_pton(AF_INET6, "2001:db8::5", &a);
+	ck_assert_mem_eq(out + 24, &a, 16);
+	ck_assert_int_eq(out[6], 6);
+	ck_assert_int_eq(out[40] << 8 | out[41], 80);
+	ck_assert_int_eq(out[42] << 8 | out[43], 4001);
+	ck_assert_mem_eq(out + 44, zeros, 8);
+	ck_assert_int_eq(out[52], 0x50);
+	ck_assert_int_eq(out[53], ACK);
+	ck_assert(csum_good6(out));
+	ck_assert_int_eq(pull(), -EAGAIN);
+	ck_assert_uint_eq(su.path.counters.probes, 1);
+	len = tcp6(p, "2001:db8::5", 4001, "64:ff9b::c633:6401", 80, ACK);
+	ck_assert_int_eq(push(p, len), VERDICT_FORWARD);
+	pull();
+	be_silent(7000); /* revived: the time has begun anew */
+	len = tcp4(p, "198.51.100.1", 80, "192.0.2.1", 4001, ACK);
+	ck_assert_int_eq(push(p, len), VERDICT_FORWARD);
+	pull();
+	be_silent(7441);
+	ck_assert_uint_eq(su.path.counters.probes, 2);
+	be_silent(241); /* nobody there */
+	ck_assert_int_eq(push(p, len), VERDICT_DROP);
+	stop();
+}
+END_TEST
+
+/* Many that fall silent together are asked as fast as allowed, and wait. */
+START_TEST(plat_probes_are_limited)
+{
+	struct nat64_stats st;
+
+	start(ROLE_PLAT, "tun: {name: t}\npool6: 64:ff9b::/96\n"
+			 "pool4: [192.0.2.1]\nallow-private: true\n"
+			 "probe-rate: 0pps\nseed: 1\n");
+	for (unsigned int i = 0; i < 200; i++)
+		establish(2000 + i);
+	be_silent(7441);
+	ck_assert_int_eq(pull(), -EAGAIN);
+	ck_assert_uint_eq(su.path.counters.probes, 0);
+	ck_assert_uint_eq(su.path.counters.probes_limited, 200);
+	nat64_get_stats(su.path.nat64, &st);
+	ck_assert_uint_eq(st.proto[NAT64_TCP].sessions, 200);
+	stop();
+	start_plat();
+	for (unsigned int i = 0; i < 200; i++)
+		establish(2000 + i);
+	be_silent(7441);
+	ck_assert_uint_ge(su.path.counters.probes, 1);
+	ck_assert_uint_le(su.path.counters.probes, 60);
+	ck_assert_uint_eq(
+		su.path.counters.probes + su.path.counters.probes_limited, 200);
+	stop();
+}
+END_TEST
+
 START_TEST(plat_syn_flood_is_bounded)
 {
 	char src[INET_ADDRSTRLEN];
@@ -974,6 +1064,8 @@ int main(void)
 	tcase_add_test(t, plat_stored_syn_ends_in_port_unreachable);
 	tcase_add_test(t, plat_stored_syn_that_is_filtered);
 	tcase_add_test(t, plat_simultaneous_open);
+	tcase_add_test(t, plat_probes_an_idle_connection);
+	tcase_add_test(t, plat_probes_are_limited);
 	tcase_add_test(t, plat_syn_flood_is_bounded);
 	tcase_add_test(t, plat_refusals_have_reasons);
 	tcase_add_test(t, strict_prefix_refuses_private_addresses);

@@ -553,9 +553,119 @@ START_TEST(tcp_opened_from_the_ipv4_side)
 	ck_assert_int_eq(nat64_out(n, &f, at(S(1))), REASON_OK);
 	expect_state(NAT64_ESTABLISHED, 7440, S(1));
 	/* a static entry outlives its sessions */
-	sweep(S(8000));
+	sweep(S(7441));
+	sweep(S(7441 + 240));
 	ck_assert_int_eq(stats().proto[NAT64_TCP].sessions, 0);
 	ck_assert_int_eq(stats().proto[NAT64_TCP].bibs, 1);
+}
+END_TEST
+
+static struct nat64_flow probed;
+static unsigned int n_probed;
+
+static void on_probe(void *arg, const struct nat64_flow *f, struct mono now)
+{
+	(void)now;
+	ck_assert_ptr_eq(arg, &probed);
+	probed = *f;
+	n_probed++;
+}
+
+/* A connection from host 1 that is established at 1 s, in the table of now. */
+static struct nat64_flow establish(void)
+{
+	struct nat64_flow f = flow6(NAT64_TCP, 1, 5000, 1, 80), r;
+
+	f.tcp_flags = NAT64_SYN;
+	ck_assert_int_eq(nat64_out(n, &f, at(0)), REASON_OK);
+	r = back(&f, 1, 80);
+	r.tcp_flags = NAT64_SYN | ACK;
+	ck_assert_int_eq(nat64_in(n, &r, at(S(1))), REASON_OK);
+	nat64_set_probe(n, on_probe, &probed);
+	n_probed = 0;
+	return f;
+}
+
+/* Silent for its whole time: asked once, and it may answer for four minutes. */
+START_TEST(tcp_idle_connection_is_probed)
+{
+	struct nat64_flow f = establish();
+
+	sweep(S(7440));
+	ck_assert_uint_eq(n_probed, 0);
+	expect_state(NAT64_ESTABLISHED, 1, S(7440));
+	sweep(S(7441));
+	ck_assert_uint_eq(n_probed, 1);
+	ck_assert_mem_eq(&probed.src6, &f.src6, 16);
+	ck_assert_mem_eq(&probed.dst6, &f.dst6, 16);
+	ck_assert_int_eq(probed.src6_port, f.src6_port);
+	ck_assert_int_eq(probed.dst_port, f.dst_port);
+	expect_state(NAT64_TRANS, 240, S(7441));
+	/* it is there: as new, and asked again after as long a silence */
+	f.tcp_flags = ACK;
+	ck_assert_int_eq(nat64_out(n, &f, at(S(7500))), REASON_OK);
+	expect_state(NAT64_ESTABLISHED, 7440, S(7500));
+	sweep(S(7500 + 7440));
+	ck_assert_uint_eq(n_probed, 2);
+	sweep(S(7500 + 7440 + 239));
+	ck_assert_int_eq(stats().proto[NAT64_TCP].sessions, 1);
+	ck_assert_int_eq(stats().proto[NAT64_TCP].expired, 0);
+	sweep(S(7500 + 7440 + 240));
+	ck_assert_uint_eq(n_probed, 2);
+	ck_assert_int_eq(stats().proto[NAT64_TCP].sessions, 0);
+	ck_assert_int_eq(stats().proto[NAT64_TCP].expired, 1);
+}
+END_TEST
+
+/* A packet that comes before the sweep has seen the silence breaks it; what
+ * is no connection, or half closed, is not asked. */
+START_TEST(tcp_probe_is_for_idle_connections_only)
+{
+	struct nat64_flow f = establish(), g;
+
+	f.tcp_flags = ACK;
+	ck_assert_int_eq(nat64_out(n, &f, at(S(8000))), REASON_OK);
+	sweep(S(8000));
+	ck_assert_uint_eq(n_probed, 0);
+	expect_state(NAT64_ESTABLISHED, 7440, S(8000));
+	f.tcp_flags = NAT64_FIN | ACK;
+	ck_assert_int_eq(nat64_out(n, &f, at(S(8000))), REASON_OK);
+	g = flow6(NAT64_UDP, 1, 5000, 1, 53);
+	ck_assert_int_eq(nat64_out(n, &g, at(S(8000))), REASON_OK);
+	g = flow6(NAT64_TCP, 1, 5001, 1, 80);
+	g.tcp_flags = NAT64_SYN;
+	ck_assert_int_eq(nat64_out(n, &g, at(S(8000))), REASON_OK);
+	sweep(S(8000 + 7440));
+	ck_assert_uint_eq(n_probed, 0);
+	ck_assert_int_eq(stats().proto[NAT64_TCP].sessions, 0);
+}
+END_TEST
+
+/* What the peer has packets of is the peer's to ask about. */
+START_TEST(tcp_probe_is_not_for_copies)
+{
+	struct nat64_session_info info = {
+		.flow = flow6(NAT64_TCP, 1, 5000, 1, 80),
+		.state = NAT64_ESTABLISHED,
+		.left_ns = S(100)};
+
+	info.flow.src4 = pool[0].addr;
+	info.flow.src4_port = htons(5000);
+	nat64_set_probe(n, on_probe, &probed);
+	n_probed = 0;
+	ck_assert_int_eq(nat64_import(n, &info, 0, at(0)), NAT64_IMPORT_ADDED);
+	sweep(S(100));
+	expect_state(NAT64_TRANS, 240, S(100));
+	/* the peer's word that it was asked finds it there */
+	info.state = NAT64_TRANS;
+	info.version = 1;
+	info.left_ns = S(240);
+	ck_assert_int_eq(nat64_import(n, &info, 0, at(S(101))),
+			 NAT64_IMPORT_UPDATED);
+	expect_state(NAT64_TRANS, 240, S(101));
+	sweep(S(341));
+	ck_assert_int_eq(stats().proto[NAT64_TCP].sessions, 0);
+	ck_assert_uint_eq(n_probed, 0);
 }
 END_TEST
 
@@ -689,6 +799,9 @@ int main(void)
 	tcase_add_test(t, tcp_reset_and_revival);
 	tcase_add_test(t, tcp_needs_a_syn);
 	tcase_add_test(t, tcp_opened_from_the_ipv4_side);
+	tcase_add_test(t, tcp_idle_connection_is_probed);
+	tcase_add_test(t, tcp_probe_is_for_idle_connections_only);
+	tcase_add_test(t, tcp_probe_is_not_for_copies);
 	tcase_add_test(t, static_entries_are_checked);
 	tcase_add_test(t, bad_configurations_are_refused);
 	tcase_add_test(t, memory_a_session_stays_small);

@@ -46,6 +46,7 @@ static struct nat64_pool4 pool[N_ADDRS];
 static struct nat64 *n;
 static struct rng rng;
 static struct mono now;
+static unsigned int asked, to_ask; /* idle connections: by nat64, the model */
 
 /* ---- TCP as the RFC's table -----------------------------------------------
  */
@@ -153,9 +154,16 @@ static bool m_permitted(int bib, const struct nat64_flow *f)
 
 static void m_expire(void)
 {
-	for (int i = 0; i < MAX_SESSIONS; i++)
-		if (sessions[i].used && sessions[i].deadline_ns <= now.ns)
-			sessions[i].used = false;
+	for (int i = 0; i < MAX_SESSIONS; i++) {
+		struct m_session *s = &sessions[i];
+
+		if (!s->used || s->deadline_ns > now.ns)
+			continue;
+		s->used = s->state == NAT64_ESTABLISHED;
+		s->state = NAT64_TRANS;
+		s->deadline_ns = now.ns + cfg.timers.tcp_trans_ns;
+		to_ask += s->used;
+	}
 	for (int b = 0; b < MAX_BIBS; b++) {
 		bool any = false;
 
@@ -433,6 +441,18 @@ static void look_ahead(void)
 	nat64_warm(n, ahead, count);
 }
 
+/* An idle connection: the model, which is swept afterwards, must have it. */
+static void on_probe(void *arg, const struct nat64_flow *f, struct mono at)
+{
+	int s = m_session(m_bib6(f), f);
+
+	(void)arg;
+	ck_assert_int_ge(s, 0);
+	ck_assert_int_eq(sessions[s].state, NAT64_ESTABLISHED);
+	ck_assert_int_le(sessions[s].deadline_ns, at.ns);
+	asked++;
+}
+
 static void pass_time(void)
 {
 	/* mostly a tick, sometimes minutes, seldom days */
@@ -445,6 +465,7 @@ static void pass_time(void)
 	while (nat64_expire(n, now, 1 + (unsigned int)rng_below(&rng, 500)))
 		;
 	m_expire();
+	ck_assert_uint_eq(asked, to_ask);
 }
 
 static void compare_all(void)
@@ -498,6 +519,8 @@ static void start(bool addr_dependent, bool limits, uint64_t seed)
 	memset(memory, 0, nat64_memory(&cfg));
 	n = nat64_init(memory, &cfg, now);
 	ck_assert_ptr_nonnull(n);
+	nat64_set_probe(n, on_probe, NULL);
+	asked = to_ask = 0;
 }
 
 START_TEST(random_packets_agree_with_the_model)
@@ -536,6 +559,7 @@ START_TEST(random_packets_agree_with_the_model)
 	for (unsigned int k = 0; k < NAT64_N_PROTOS; k++)
 		created += st.proto[k].created;
 	ck_assert_int_ge(created, 1000);
+	ck_assert_uint_ge(asked, 20);
 	ck_assert_int_ge(st.sessions_full + st.bibs_full, 100);
 	if (cfg.limit_sessions) {
 		ck_assert_int_ge(st.limited_sessions, 20);
