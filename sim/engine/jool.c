@@ -257,6 +257,7 @@ static int jool_configure(struct engine *en, struct err *e)
 		return ret;
 	find_lan(j);
 	if (is_plat(en)) {
+		j->peer = jool_sync_find(en);
 		j->announce = announce_open(en, &j->guest_ll.v6, 0, e);
 		if (!j->announce)
 			return -EIO;
@@ -369,6 +370,9 @@ static json_t *jool_counters(struct engine *en)
 	o = parse_stats(text);
 	free(text);
 	j->sessions = json_integer_value(json_object_get(o, "JSTAT_SESSIONS"));
+	if (j->peer)
+		json_object_set_new(o, "joold",
+				    json_string(jool_sync_state(j, &e)));
 	return o;
 }
 

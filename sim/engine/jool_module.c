@@ -57,6 +57,11 @@ int jool_module_configure(struct jool *j, struct err *e)
 			       "attach lossy-merge needs a machine of its own: "
 			       "unload the host's module jool, and run "
 			       "xlatsim prepare jool");
+	if (j->peer)
+		return err_set(e, ENOTSUP,
+			       "standby needs a machine of its own for Jool "
+			       "and joold: unload the host's module jool, and "
+			       "run xlatsim prepare jool");
 	j->role->script(j);
 	return 0;
 }

@@ -120,7 +120,9 @@ int jool_node_configure(struct jool *j, struct err *e)
 	jool_say(j, "route :: 0 vec0 " JOOL_NODE_LL);
 	jool_say(j, "route 0.0.0.0 0 vec0 " JOOL_NODE_LL);
 	j->role->script(j);
-	return write_script(j, e);
+	if (j->peer)
+		ret = jool_sync_say(j, e);
+	return ret ? ret : write_script(j, e);
 }
 
 /* ---- from the first word to the first ping ---------------------------------
@@ -219,6 +221,8 @@ int jool_node_start(struct jool *j, struct err *e)
 			      j->channel,
 			      j->lossy ? "--packet" : "--tap",
 			      j->lossy ? PAIR_FAR : j->dev,
+			      j->peer ? "--peer" : NULL,
+			      j->peer,
 			      NULL};
 	char log[32];
 	int ret = 0;

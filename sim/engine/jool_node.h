@@ -30,6 +30,7 @@ struct jool {
 	const char *name; /* "plat": of the instance */
 	const char *dev;  /* the node's end of the wire */
 	bool lossy;
+	const char *peer; /* interface to the other PLAT; NULL: no standby */
 	int64_t sessions; /* as last counted */
 	struct jool_host host;
 	char tool_path[128];
@@ -62,6 +63,17 @@ int jool_node_ready(struct jool *j, struct mono deadline, struct err *e);
 void jool_node_stop(struct jool *j);
 /* jool_node_ended - its process is gone: so goes what outlives it. */
 void jool_node_ended(struct jool *j);
+
+/* ---- jool_sync.c: joold ----------------------------------------------------
+ */
+
+/* jool_sync_find - the node's interface to the other PLAT, where the topology
+ * has a standby; else NULL. */
+const char *jool_sync_find(const struct engine *en);
+/* jool_sync_say - joold, for the end of the script. */
+int jool_sync_say(struct jool *j, struct err *e);
+/* jool_sync_state - "running", or how it ended; e->text may hold that. */
+const char *jool_sync_state(struct jool *j, struct err *e);
 
 /* ---- jool_module.c: the same in the host's own kernel ----------------------
  */

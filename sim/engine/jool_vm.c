@@ -4,7 +4,8 @@
  * node. It becomes it rather than watches it, so that what the simulator kills
  * or stops is the engine itself.
  *
- * Descriptors 3 and 4 are the command channel, 5 the packet socket, if any.
+ * Descriptors 3 and 4 are the command channel, 5 and 6 the packet sockets of
+ * the wire and of the link to the other PLAT, where it has them.
  */
 #include "jool_vm.h"
 
@@ -27,12 +28,14 @@
 #define FD_IN	  3
 #define FD_OUT	  4
 #define FD_PACKET 5
+#define FD_PEER	  6
 #define QUEUE	  (8 << 20) /* bytes */
 
 struct vm {
 	const char *kernel, *guest, *shim, *name;
 	const char *tap;    /* device to make, or NULL */
 	const char *packet; /* interface to listen at, or NULL */
+	const char *peer;   /* interface to the other PLAT, or NULL */
 };
 
 static int place(int fd, int at, struct err *e)
@@ -69,11 +72,11 @@ static int make_channel(const struct vm *v, struct err *e)
 }
 
 /* Frames as they are, without a word about segments or checksums. */
-static int open_packet(const struct vm *v, struct err *e)
+static int open_packet(const char *dev, int at_fd, struct err *e)
 {
 	struct sockaddr_ll at = {.sll_family = AF_PACKET,
 				 .sll_protocol = htons(ETH_P_ALL),
-				 .sll_ifindex = (int)if_nametoindex(v->packet)};
+				 .sll_ifindex = (int)if_nametoindex(dev)};
 	const int on = 1, queue = QUEUE;
 	int fd = socket(AF_PACKET, SOCK_RAW, 0);
 
@@ -81,14 +84,14 @@ static int open_packet(const struct vm *v, struct err *e)
 	    setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on,
 		       sizeof(on)) ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &queue, sizeof(queue)))
-		return err_set(e, errno, "packet socket at %s: %s", v->packet,
+		return err_set(e, errno, "packet socket at %s: %s", dev,
 			       strerror(errno));
-	return place(fd, FD_PACKET, e);
+	return place(fd, at_fd, e);
 }
 
 static int become(const struct vm *v, struct err *e)
 {
-	char init[4200], umid[64], net[128];
+	char init[4200], umid[64], net[128], peer[64];
 	const char *argv[] = {v->kernel,
 			      "mem=128M",
 			      umid,
@@ -102,6 +105,7 @@ static int become(const struct vm *v, struct err *e)
 			      "ssl=null",
 			      "quiet",
 			      net,
+			      v->peer ? peer : NULL,
 			      NULL};
 	union {
 		const char *const *in;
@@ -118,6 +122,8 @@ static int become(const struct vm *v, struct err *e)
 		snprintf(net, sizeof(net),
 			 "vec0:transport=tap,ifname=%s,depth=128,gro=1",
 			 v->tap);
+	snprintf(peer, sizeof(peer), "vec1:transport=fd,fd=%d,depth=64",
+		 FD_PEER);
 	/* its memory is a file there; /run is the node's own */
 	if (setenv("TMPDIR", "/run", 1) || setenv("HOME", "/run", 1) ||
 	    setenv("LD_PRELOAD", v->shim, 1))
@@ -135,6 +141,7 @@ int jool_vm_main(int argc, char **argv)
 		{"name", required_argument, NULL, 'n'},
 		{"tap", required_argument, NULL, 't'},
 		{"packet", required_argument, NULL, 'p'},
+		{"peer", required_argument, NULL, 'o'},
 		{NULL, 0, NULL, 0},
 	};
 	struct vm v = {0};
@@ -161,6 +168,9 @@ int jool_vm_main(int argc, char **argv)
 		case 'p':
 			v.packet = optarg;
 			break;
+		case 'o':
+			v.peer = optarg;
+			break;
 		default:
 			return 2;
 		}
@@ -170,7 +180,9 @@ int jool_vm_main(int argc, char **argv)
 		fputs("jool-vm: for xlatsim's own use inside nodes\n", stderr);
 		return 2;
 	}
-	if (!make_channel(&v, &e) && (!v.packet || !open_packet(&v, &e)))
+	if (!make_channel(&v, &e) &&
+	    (!v.packet || !open_packet(v.packet, FD_PACKET, &e)) &&
+	    (!v.peer || !open_packet(v.peer, FD_PEER, &e)))
 		become(&v, &e);
 	fprintf(stderr, "jool-vm: %s\n", e.text);
 	return 1;

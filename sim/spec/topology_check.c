@@ -271,7 +271,7 @@ static void check_plain4(const struct checker *c, const struct ynode *plats,
 	}
 }
 
-/* The others have no sync, or (joold) are not driven here. */
+/* Which can, and in one language: xlatd with its own sync, Jool with joold. */
 static void check_standby(const struct checker *c)
 {
 	const struct ynode *plats = yaml_get(c->root, "plats");
@@ -284,14 +284,19 @@ static void check_standby(const struct checker *c)
 			  c->t->n_plats);
 	for (size_t i = 0; i < c->t->n_plats; i++) {
 		const struct plat_spec *v = &c->t->plats[i];
+		struct pos at = place_of(c, yaml_get(plats, v->name), "engine");
 
-		if (strcmp(v->engine, "xlatd") != 0)
-			diags_add(
-				c->r->d,
-				place_of(c, yaml_get(plats, v->name), "engine"),
-				"`standby`: only xlatd can tell another PLAT "
-				"of its sessions, %s can't",
-				v->engine);
+		if (strcmp(v->engine, "xlatd") != 0 &&
+		    strcmp(v->engine, "jool") != 0)
+			diags_add(c->r->d, at,
+				  "`standby` needs xlatd or (with joold) jool: "
+				  "%s can't tell another PLAT of its sessions",
+				  v->engine);
+		else if (strcmp(v->engine, c->t->plats[0].engine) != 0)
+			diags_add(c->r->d, at,
+				  "`standby` needs one engine on both PLATs: "
+				  "%s and %s tell sessions differently",
+				  c->t->plats[0].engine, v->engine);
 	}
 }
 

@@ -313,6 +313,29 @@ START_TEST(bad_command_is_an_error)
 }
 END_TEST
 
+START_TEST(programs_run_on)
+{
+	struct guest *g = ((struct jool *)engine_at(VNET)->state)->guest;
+	struct err e = {""};
+
+	ck_assert_ptr_nonnull(guest_ask(g, "file /run/note a  b {\"c\"}", &e));
+	ck_assert_str_eq(guest_ask(g, "run /bin/cat /run/note", &e),
+			 "a  b {\"c\"}\n");
+	ck_assert_ptr_null(guest_ask(g, "file /nowhere/note a", &e));
+	/* ended before it had begun: with its own words */
+	ck_assert_ptr_null(guest_ask(g, "spawn 2 /bin/cat /nosuch", &e));
+	ck_assert_msg(strstr(e.text, "/nosuch: No such file") != NULL, "%s",
+		      e.text);
+	ck_assert_ptr_nonnull(guest_ask(g, "spawned", &e));
+	ck_assert_ptr_nonnull(guest_ask(g, "spawn 1 /bin/sleep 1000", &e));
+	ck_assert_ptr_nonnull(guest_ask(g, "spawned", &e));
+	ck_assert_ptr_nonnull(guest_ask(g, "run /bin/pkill -x sleep", &e));
+	while (guest_ask(g, "spawned", &e)) /* it ends by the signal */
+		;
+	ck_assert_ptr_nonnull(strstr(e.text, "/nosuch"));
+}
+END_TEST
+
 /* ---- this host cannot ------------------------------------------------------
  */
 
@@ -471,6 +494,7 @@ int main(void)
 	tcase_add_test(tc, hung_at_start_is_told);
 	tcase_add_test(tc, halts_when_asked);
 	tcase_add_test(tc, bad_command_is_an_error);
+	tcase_add_test(tc, programs_run_on);
 	suite_add_tcase(s, tc);
 	tc = tcase_create("reasons");
 	tcase_add_test(tc, reasons);

@@ -18,6 +18,11 @@
  *   addr IFACE ADDRESS LENGTH
  *   route PREFIX LENGTH IFACE VIA  VIA is an IPv6 address
  *   run PROGRAM ARGUMENT...        its output is the answer
+ *   file PATH TEXT                 TEXT may have spaces; a newline follows
+ *   spawn THREADS PROGRAM ARGUMENT...
+ *                                  runs on; answered once it has that many
+ *                                  threads, by which it is known to have begun
+ *   spawned                        fails, with what they wrote, when one ended
  *   halt
  *
  * It is linked statically and leans on nothing but the kernel.
@@ -45,6 +50,7 @@
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MAX_WORDS  32
@@ -317,6 +323,19 @@ static int do_route(char **w)
 	return ret ? failed(ret) : 0;
 }
 
+static int do_file(char **w)
+{
+	int fd = open(w[1], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+	bool whole = f != NULL;
+
+	for (size_t i = 2; whole && w[i]; i++)
+		whole = fprintf(f, "%s%c", w[i], w[i + 1] ? ' ' : '\n') > 0;
+	if (f)
+		whole = !fclose(f) && whole;
+	return whole ? 0 : failed(errno);
+}
+
 static void read_output(int fd)
 {
 	ssize_t n;
@@ -355,6 +374,83 @@ static int do_run(char **w)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
 }
 
+/* ---- programs that run on --------------------------------------------------
+ */
+
+#define SPAWNED_MAX   4
+#define SPAWNED_LOG   "/run/spawned.log"
+#define SPAWN_TRIES   500 /* of 10 ms */
+#define SPAWN_WAIT_NS (10 * 1000 * 1000)
+
+static pid_t spawned[SPAWNED_MAX];
+static size_t n_spawned;
+
+static int threads_of(pid_t pid)
+{
+	char path[64], line[128];
+	int n = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "Threads: %d", &n) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return n;
+}
+
+/* What they wrote is the answer, if it is anything. */
+static int spawned_failed(int code)
+{
+	int fd = open(SPAWNED_LOG, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		read_output(fd);
+		close(fd);
+	}
+	return output_len ? code : failed(code);
+}
+
+static int do_spawn(char **w)
+{
+	const struct timespec wait = {.tv_nsec = SPAWN_WAIT_NS};
+	pid_t pid;
+
+	if (n_spawned == SPAWNED_MAX)
+		return failed(EAGAIN);
+	pid = fork();
+	if (pid < 0)
+		return failed(errno);
+	if (!pid) {
+		dup2(open("/dev/null", O_RDWR), 0);
+		dup2(open(SPAWNED_LOG, O_WRONLY | O_CREAT | O_APPEND, 0600), 1);
+		dup2(1, 2);
+		execv(w[2], w + 2);
+		_exit(127);
+	}
+	for (int i = 0; i < SPAWN_TRIES; i++) {
+		if (threads_of(pid) >= atoi(w[1])) {
+			spawned[n_spawned++] = pid;
+			return 0;
+		}
+		if (waitpid(pid, NULL, WNOHANG) == pid)
+			return spawned_failed(ECHILD);
+		nanosleep(&wait, NULL);
+	}
+	return spawned_failed(ETIMEDOUT);
+}
+
+static int do_spawned(char **w)
+{
+	(void)w;
+	for (size_t i = 0; i < n_spawned; i++)
+		if (waitpid(spawned[i], NULL, WNOHANG))
+			return spawned_failed(ECHILD);
+	return 0;
+}
+
 static int do_halt(char **w)
 {
 	(void)w;
@@ -371,7 +467,9 @@ static const struct command {
 	{"module", 2, do_module}, {"sysctl", 3, do_sysctl},
 	{"up", 2, do_up},	  {"feature-off", 3, do_feature_off},
 	{"addr", 4, do_addr},	  {"route", 5, do_route},
-	{"run", 2, do_run},	  {"halt", 1, do_halt},
+	{"run", 2, do_run},	  {"file", 3, do_file},
+	{"spawn", 3, do_spawn},	  {"spawned", 1, do_spawned},
+	{"halt", 1, do_halt},
 };
 
 static int obey(char *line)
