@@ -261,7 +261,8 @@ $(foreach f,$(FUZZERS),$(eval $(call fuzz_rule,$(f))))
 BENCH_LIBS := world plan spec score base
 $(BUILD)/bench_core: xlat/tests/bench_core.c $(call libs,core base) | deps-hint
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.c %.a,$^)
-$(BUILD)/bench_engine: sim/tests/bench_engine.c $(call libs,$(BENCH_LIBS)) | deps-hint
+$(BUILD)/bench_engine $(BUILD)/bench_plat: $(BUILD)/bench_%: sim/tests/bench_%.c \
+		sim/tests/bench_run.c $(call libs,$(BENCH_LIBS)) | deps-hint
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.c %.a,$^) $(call ldlibs,$(BENCH_LIBS)) -ljansson
 # The tables and the path of a NAT64 in process, beside their goals.
 .PHONY: bench-nat64
@@ -274,6 +275,11 @@ bench-engine: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(BUILD)/bench_core $(BUILD)/bench_engine
 	@$(BUILD)/bench_core
 	@$(BUILD)/bench_engine $(BENCH_FLAGS) $(abspath $(BUILD)/xlatd) || [ $$? = 77 ]
+# A stateful NAT64 from end to end, through its TUN device (root).
+.PHONY: bench-plat
+bench-plat: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(BUILD)/bench_plat
+	@$(BUILD)/bench_plat $(BENCH_FLAGS) $(abspath $(BUILD)/xlatd) || [ $$? = 77 ]
 
 coverage: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/coverage OPT="-O0 -g" \
@@ -323,7 +329,7 @@ help:
 	@echo "fuzz       FUZZ_SECONDS=60 for each target     coverage  lines reached by the tests"
 	@echo "fuzz-afl   the same under AFL++"
 	@echo "format     clang-format the sources            bench-engine  xlatd: ns a packet; beside TAYGA (root)"
-	@echo "bench-nat64  sessions of a NAT64 in process, beside their goals"
+	@echo "bench-nat64  sessions of a NAT64 in process    bench-plat  the same through its TUN (root)"
 	@echo "install    to DESTDIR and prefix               uninstall, clean"
 	@echo "Variables: V=1 shows commands, BUILD=, CC=, CFLAGS=, DEPS=no, FUZZ_SECONDS=, BENCH_FLAGS="
 
