@@ -166,7 +166,8 @@ static void accept_all(struct server *s)
 static bool has_room(const struct client *c)
 {
 	size_t chunk = sizeof(struct sessions_head) + c->hello.bytes;
-	size_t most = UNACKED_NS / NS_PER_US / c->hello.interval_us;
+	uint32_t us = c->hello.interval_us;
+	size_t most = us ? UNACKED_NS / NS_PER_US / us : 0;
 	int unacked = 0;
 
 	most = most > MIN_UNACKED ? most : MIN_UNACKED;

@@ -25,7 +25,7 @@ struct node {
 	struct nl_sock *genl;  /* NETLINK_GENERIC, at first use */
 	pid_t pid;	       /* of the supervisor; 0: none */
 	int pidfd;
-	bool down; /* by world_node_down */
+	bool down;	   /* by world_node_down */
 	const char *group; /* control group with its quota; NULL: none */
 	int group_fd;	   /* its cgroup.procs; -1 */
 };

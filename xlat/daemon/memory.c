@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "memory.h"
 
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -42,7 +43,7 @@ size_t memory_huge_bytes(const void *mem)
 	size_t kib = 0;
 
 	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%zx-%zx ", &from, &to) == 2)
+		if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " ", &from, &to) == 2)
 			ours = at >= from && at < to;
 		else if (ours && sscanf(line, "AnonHugePages: %zu", &kib) == 1)
 			break;
