@@ -57,6 +57,9 @@ struct engine_ops {
 	 */
 	int (*set_cost)(struct engine *en, const char *iface, int family,
 			int64_t cost, struct err *e);
+	/* renew - routing only: a graceful restart, without waiting for its
+	 * end. */
+	int (*renew)(struct engine *en, struct err *e);
 };
 
 #define ENGINE_MAX_PROCS 5
@@ -71,6 +74,7 @@ struct engine {
 	char fault[160];    /* how it ended unexpectedly; "" if it did not */
 	/* of this folder: see engine_internal.h */
 	char programs[ENGINE_MAX_PROCS][16]; /* names of procs */
+	bool ending[ENGINE_MAX_PROCS];	     /* told to, by itself */
 	struct engines *all;
 	struct loop_source *timer;
 	bool (*step)(struct engine *en);

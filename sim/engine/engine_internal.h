@@ -34,6 +34,14 @@ const char *engine_dir(const struct engine *en);
  */
 int engine_spawn(struct engine *en, const char *const *argv, const char *log,
 		 struct err *e);
+/*
+ * engine_spawn_at - the same, at place @at: that of a process that has ended,
+ * or n_procs.
+ */
+int engine_spawn_at(struct engine *en, size_t at, const char *const *argv,
+		    const char *log, struct err *e);
+/* engine_end_one - tell one process to end; that it does is no fault. */
+int engine_end_one(struct engine *en, size_t at, struct err *e);
 
 /*
  * engine_run - run a helper of @node to its end; it must exit with status 0.

@@ -25,6 +25,12 @@
  * versions of an LSA (`throttle lsa`), the 1 s between two accepted ones
  * (`min-arrival`), and the 5 s before an unacknowledged one is repeated.
  *
+ * With `graceful-restart:` routers help each other (RFC 3623, RFC 5187), and an
+ * event restarts the two OSPF daemons of one: told to prepare, they say so to
+ * their neighbours, and leave their routes with zebra; those that come back
+ * learn from the neighbours what they had said. They must not end before every
+ * neighbour has acknowledged that: ospfd does not wait by itself.
+ *
  * With `bfd: true` both OSPFs have bfdd watch their neighbours. A routing
  * engine serves when all its sessions are up: they begin at one packet a
  * second, and until then only the dead interval detects anything.
@@ -36,18 +42,28 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "engine_internal.h"
+#include "frr.h"
 #include "vty.h"
 
-#define ZSERV_SOCKET  "/run/frr/zserv.api"
-#define OSPF_COST     10 /* of links without a PLAT */
-#define EXTERN_METRIC 1
-#define WORST_METRIC  60000
-#define BFD_PROFILE   "xlatsim"
-#define BACKBONE      "0.0.0.0"
-#define STUB	      "0.0.0.1"
+#define ZSERV_SOCKET "/run/frr/zserv.api"
 
 enum { PROC_ZEBRA, PROC_OSPF6D, PROC_OSPFD };
+
+/* The daemons that a graceful restart restarts, each in its place. */
+static const struct ospf_daemon {
+	const char *name, *conf, *socket, *prepare;
+	const char *neighbours, *unacknowledged; /* LSAs, by neighbour */
+} ospf_daemons[] = {
+	[PROC_OSPF6D] = {"ospf6d", "/run/frr/ospf6d.conf",
+			 "/run/frr/ospf6d.vty",
+			 "graceful-restart prepare ipv6 ospf",
+			 "show ipv6 ospf6 neighbor detail json",
+			 "reTransListCount"},
+	[PROC_OSPFD] = {"ospfd", "/run/frr/ospfd.conf", "/run/frr/ospfd.vty",
+			"graceful-restart prepare ip ospf",
+			"show ip ospf neighbor json",
+			"linkStateRetransmissionListCounter"},
+};
 
 static int frr_available(char *version, size_t len, struct err *why)
 {
@@ -68,267 +84,6 @@ static int frr_available(char *version, size_t len, struct err *why)
 			       "zebra --version does not tell a version");
 	snprintf(version, len, "FRR %s", path);
 	return 0;
-}
-
-/* ---- which links take part -------------------------------------------------
- */
-
-struct ospf_link {
-	const struct plan_iface *near, *far;
-	bool has4;
-	size_t index; /* in the plan */
-};
-
-/* What events changed: it outlives the daemons, as a saved configuration. */
-struct frr {
-	int64_t *cost4, *cost6; /* by link of the plan */
-	bool spawned;		/* all daemons, by this start */
-	int asked;		/* steps since */
-};
-
-static bool is_router(const struct plan *p, int node)
-{
-	return plan_find_daemon(p, node, DAEMON_ROUTING) >= 0;
-}
-
-static int64_t cost_of(const struct plan *p, const struct plan_link *l)
-{
-	const struct plat_spec *a = p->nodes[l->a.node].plat;
-	const struct plat_spec *b = p->nodes[l->b.node].plat;
-
-	if (a && b)
-		return a->ospf_cost > b->ospf_cost ? a->ospf_cost
-						   : b->ospf_cost;
-	return a ? a->ospf_cost : b ? b->ospf_cost : OSPF_COST;
-}
-
-/* The @i-th link of the plan, if it leads from @node to another router. */
-static bool get_link(const struct plan *p, int node, size_t i,
-		     struct ospf_link *out)
-{
-	const struct plan_link *l = &p->links[i];
-
-	if (l->standby || (l->a.node != node && l->b.node != node) ||
-	    !is_router(p, l->a.node) || !is_router(p, l->b.node))
-		return false;
-	out->near = l->a.node == node ? &l->a : &l->b;
-	out->far = l->a.node == node ? &l->b : &l->a;
-	out->has4 = l->a.has4 && l->b.has4;
-	out->index = i;
-	return true;
-}
-
-static bool has_ospf4(const struct plan *p, int node)
-{
-	struct ospf_link l;
-
-	for (size_t i = 0; i < p->n_links; i++)
-		if (get_link(p, node, i, &l) && l.has4)
-			return true;
-	return false;
-}
-
-static bool has_bfd(const struct engine *en)
-{
-	return world_plan(en->world)->topology->routing.bfd;
-}
-
-static bool has_default(const struct plan *p, int node, int family)
-{
-	for (size_t i = 0; i < p->n_routes; i++)
-		if (p->routes[i].node == node && !p->routes[i].len &&
-		    p->routes[i].family == family)
-			return true;
-	return false;
-}
-
-/* ---- configuration ---------------------------------------------------------
- */
-
-/* Both daemons have the same words, but for their first ones. */
-static void put_iface(FILE *f, const char *ospf, const char *area,
-		      const struct routing_spec *r, const struct ospf_link *l,
-		      int64_t cost)
-{
-	fprintf(f,
-		"interface %s\n"
-		" %s area %s\n"
-		" %s network point-to-point\n"
-		" %s hello-interval %lld\n"
-		" %s dead-interval %lld\n"
-		" %s retransmit-interval 1\n"
-		" %s cost %lld\n",
-		l->near->name, ospf, area, ospf, ospf,
-		(long long)(r->hello_ns / NS_PER_S), ospf,
-		(long long)(r->dead_ns / NS_PER_S), ospf, ospf,
-		(long long)cost);
-	if (r->bfd)
-		/* ospfd takes a profile only where bfd stands already */
-		fprintf(f, " %s bfd\n %s bfd profile " BFD_PROFILE "\n", ospf,
-			ospf);
-	fputs("!\n", f);
-}
-
-static void put_router_head(FILE *f, const struct routing_spec *r,
-			    const char *word, uint32_t id)
-{
-	fprintf(f,
-		" %s router-id %u.%u.%u.%u\n"
-		" timers throttle spf %lld %lld %lld\n"
-		" timers lsa min-arrival 0\n",
-		word, id >> 24, id >> 16 & 255, id >> 8 & 255, id & 255,
-		(long long)(r->spf_delay_ns / NS_PER_MS),
-		(long long)(r->spf_holdtime_ns / NS_PER_MS),
-		(long long)(r->spf_max_ns / NS_PER_MS));
-}
-
-/* A number of its own, also for routers without an IPv4 address. */
-static uint32_t router_id(const struct engine *en)
-{
-	const struct plan_node *n = engine_node(en);
-
-	return n->loop4.s_addr ? ntohl(n->loop4.s_addr)
-			       : (uint32_t)en->daemon->node + 1;
-}
-
-static void put_map(FILE *f, const char *name, int metric)
-{
-	fprintf(f,
-		"route-map %s permit 10\n"
-		" match ipv6 address prefix-list OWN\n"
-		" set metric %d\n set metric-type type-1\n!\n",
-		name, metric);
-}
-
-static void put_ospf6(FILE *f, const struct engine *en)
-{
-	const struct plan *p = world_plan(en->world);
-	const struct topology *t = p->topology;
-	const struct plan_node *n = engine_node(en);
-	bool access = n->role == NODE_ACCESS, plat = n->role == NODE_PLAT;
-	const struct frr *x = en->state;
-	struct ospf_link l;
-	char text[ADDR_TEXT_LEN];
-
-	fprintf(f,
-		"hostname %s\ninterface lo\n ipv6 ospf6 area 0.0.0.0\n"
-		" ipv6 ospf6 passive\n!\n",
-		n->name);
-	for (size_t i = 0; i < p->n_links; i++)
-		if (get_link(p, en->daemon->node, i, &l))
-			put_iface(f, "ipv6 ospf6", BACKBONE, &t->routing, &l,
-				  x->cost6[i]);
-	if (access || plat) {
-		fprintf(f, "ipv6 prefix-list OWN permit %s%s\n",
-			prefix6_format(access ? &t->operator_prefix : &t->pool6,
-				       text),
-			access ? " le 128" : "");
-		put_map(f, FRR_MAP_OWN, EXTERN_METRIC);
-	}
-	if (plat && t->health.on)
-		put_map(f, FRR_MAP_WORST, WORST_METRIC);
-	fprintf(f, "router ospf6\n");
-	put_router_head(f, &t->routing, "ospf6", router_id(en));
-	if (access || plat)
-		fprintf(f, " redistribute kernel route-map OWN\n");
-	if (access)
-		fprintf(f, " redistribute connected route-map OWN\n");
-	if (has_default(p, en->daemon->node, AF_INET6) && !access)
-		fprintf(f,
-			" default-information originate metric %d "
-			"metric-type 1\n",
-			EXTERN_METRIC);
-}
-
-static void put_ospf4(FILE *f, const struct engine *en)
-{
-	const struct plan *p = world_plan(en->world);
-	const struct topology *t = p->topology;
-	const struct plan_node *n = engine_node(en);
-	bool plat = n->role == NODE_PLAT;
-	bool border = has_default(p, en->daemon->node, AF_INET);
-	const struct frr *x = en->state;
-	struct ospf_link l;
-
-	fprintf(f, "hostname %s\ninterface lo\n ip ospf area %s\n!\n", n->name,
-		border ? BACKBONE : STUB);
-	for (size_t i = 0; i < p->n_links; i++)
-		if (get_link(p, en->daemon->node, i, &l) && l.has4)
-			put_iface(f, "ip ospf", STUB, &t->routing, &l,
-				  x->cost4[i]);
-	if (plat)
-		fprintf(f,
-			"interface " ENGINE_PLAT_TUN "\n"
-			" ip ospf area " STUB "\n"
-			" ip ospf network point-to-point\n"
-			" ip ospf passive\n ip ospf cost %d\n!\n",
-			EXTERN_METRIC);
-	fprintf(f, "router ospf\n");
-	put_router_head(f, &t->routing, "ospf", router_id(en));
-	fprintf(f, " timers throttle lsa all 0\n");
-	fprintf(f, " area " STUB " stub\n");
-}
-
-static void put_bfd(FILE *f, const struct engine *en)
-{
-	const struct routing_spec *r =
-		&world_plan(en->world)->topology->routing;
-	long long ms = (long long)(r->bfd_interval_ns / NS_PER_MS);
-
-	fprintf(f,
-		"hostname %s\nbfd\n profile " BFD_PROFILE "\n"
-		"  detect-multiplier %lld\n  transmit-interval %lld\n"
-		"  receive-interval %lld\n exit\nexit\n",
-		engine_node(en)->name, (long long)r->bfd_multiplier, ms, ms);
-}
-
-/* Routes as plain routes: next-hop objects would hide gateways from others. */
-static void put_zebra(FILE *f, const struct engine *en)
-{
-	fprintf(f, "hostname %s\nno zebra nexthop kernel enable\n",
-		engine_node(en)->name);
-}
-
-/*
- * Plain IPv4: the way to the internet, and for native also the way back, leads
- * by way of pool4, so that it follows the PLAT that announces it. Nobody has
- * that address; zebra only looks up where it would be.
- */
-static void put_static(FILE *f, const struct engine *en)
-{
-	const struct plan *p = world_plan(en->world);
-	struct in_addr via = p->topology->pool4.addr;
-	char a[ADDR_TEXT_LEN], b[ADDR_TEXT_LEN];
-
-	prefix4_host(&p->topology->pool4, p->topology->pool4.len < 31, &via);
-	in4_format(via, a);
-	if (engine_node(en)->role == NODE_ACCESS)
-		fprintf(f, "ip route 0.0.0.0/0 %s\n", a);
-	else
-		fprintf(f, "ip route %s %s\n",
-			prefix4_format(&p->customers4, b), a);
-}
-
-static bool has_static(const struct engine *en)
-{
-	const char *plain4 = world_plan(en->world)->topology->plain4;
-	enum node_role role = engine_node(en)->role;
-
-	return plain4 && (role == NODE_ACCESS ||
-			  (role == NODE_BORDER && !strcmp(plain4, "native")));
-}
-
-static int write_conf(const struct engine *en, const char *name,
-		      void (*put)(FILE *f, const struct engine *en),
-		      struct err *e)
-{
-	char *text = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&text, &len);
-
-	if (f)
-		put(f, en);
-	return engine_put(en, name, f, &text, &len, e);
 }
 
 static void frr_fini(struct engine *en)
@@ -358,37 +113,23 @@ static int open_state(struct engine *en, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	}
 	for (size_t i = 0; i < p->n_links; i++)
-		x->cost4[i] = x->cost6[i] = cost_of(p, &p->links[i]);
+		x->cost4[i] = x->cost6[i] = frr_cost_of(p, &p->links[i]);
 	return 0;
-}
-
-static int write_all(struct engine *en, struct err *e)
-{
-	int ret = write_conf(en, "zebra.conf", put_zebra, e);
-
-	if (!ret)
-		ret = write_conf(en, "ospf6d.conf", put_ospf6, e);
-	if (!ret && has_ospf4(world_plan(en->world), en->daemon->node))
-		ret = write_conf(en, "ospfd.conf", put_ospf4, e);
-	if (!ret && has_static(en))
-		ret = write_conf(en, "staticd.conf", put_static, e);
-	if (!ret && has_bfd(en))
-		ret = write_conf(en, "bfdd.conf", put_bfd, e);
-	return ret;
 }
 
 static int frr_configure(struct engine *en, struct err *e)
 {
 	int ret = open_state(en, e);
 
-	return ret ? ret : write_all(en, e);
+	return ret ? ret : frr_write(en, e);
 }
 
 /* ---- life ------------------------------------------------------------------
  */
 
-static int spawn_daemon(struct engine *en, const char *name, const char *conf,
-			const char *extra, struct err *e)
+/* @at: the place of one that has ended, or n_procs: one more. */
+static int spawn_daemon(struct engine *en, size_t at, const char *name,
+			const char *conf, const char *extra, struct err *e)
 {
 	char log[32];
 	const char *argv[] = {name,	"-P",	       "0",
@@ -397,7 +138,24 @@ static int spawn_daemon(struct engine *en, const char *name, const char *conf,
 			      extra,	NULL};
 
 	snprintf(log, sizeof(log), "%s.log", name);
-	return engine_spawn(en, argv, log, e);
+	return engine_spawn_at(en, at, argv, log, e);
+}
+
+/* What the daemon at @at prints to @line. */
+static int ask_daemon(struct engine *en, size_t at, const char *socket,
+		      const char *line, char *text, size_t len, struct err *e)
+{
+	int fd = at < en->n_procs ? engine_connect(en->procs[at], socket)
+				  : -ESRCH;
+	int ret;
+
+	if (fd < 0)
+		return err_set(e, -fd, "%s: %s", socket, strerror(-fd));
+	ret = vty_run(fd, "enable", text, len, e);
+	if (!ret)
+		ret = vty_run(fd, line, text, len, e);
+	close(fd);
+	return ret;
 }
 
 /* How many BFD sessions bfdd has to bring up. */
@@ -408,28 +166,22 @@ static size_t count_sessions(const struct engine *en)
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->n_links; i++)
-		if (get_link(p, en->daemon->node, i, &l))
+		if (frr_link(p, en->daemon->node, i, &l))
 			n += l.has4 ? 2 : 1;
 	return n;
 }
 
 static bool bfd_is_up(struct engine *en)
 {
-	int fd =
-		engine_connect(en->procs[en->n_procs - 1], "/run/frr/bfdd.vty");
 	size_t up = 0, i;
 	char text[65536];
 	json_t *list, *one;
 	struct err e;
 
-	if (fd < 0)
-		return false;
-	list = vty_run(fd, "enable", text, sizeof(text), &e) ||
-			       vty_run(fd, "show bfd peers json", text,
-				       sizeof(text), &e)
+	list = ask_daemon(en, en->n_procs - 1, "/run/frr/bfdd.vty",
+			  "show bfd peers json", text, sizeof(text), &e)
 		       ? NULL
 		       : json_loads(text, 0, NULL);
-	close(fd);
 	json_array_foreach(list, i, one)
 	{
 		const char *s =
@@ -449,7 +201,23 @@ static bool bfd_step(struct engine *en)
 {
 	struct frr *x = en->state;
 
-	return !has_bfd(en) || (x->asked++ % 20 == 0 && bfd_is_up(en));
+	return !frr_has_bfd(en) || (x->asked++ % 20 == 0 && bfd_is_up(en));
+}
+
+/* The last of those that are in ospf_daemons. */
+static size_t last_ospf(const struct engine *en)
+{
+	return frr_has_ospf4(en) ? PROC_OSPFD : PROC_OSPF6D;
+}
+
+static int spawn_ospf(struct engine *en, struct err *e)
+{
+	int ret = 0;
+
+	for (size_t i = PROC_OSPF6D; i <= last_ospf(en) && !ret; i++)
+		ret = spawn_daemon(en, i, ospf_daemons[i].name,
+				   ospf_daemons[i].conf, NULL, e);
+	return ret;
 }
 
 static bool frr_step(struct engine *en)
@@ -465,44 +233,43 @@ static bool frr_step(struct engine *en)
 	if (x->spawned)
 		return bfd_step(en);
 	x->spawned = true;
-	ret = spawn_daemon(en, "ospf6d", "/run/frr/ospf6d.conf", NULL, &e);
-	if (!ret && has_ospf4(world_plan(en->world), en->daemon->node))
-		ret = spawn_daemon(en, "ospfd", "/run/frr/ospfd.conf", NULL,
-				   &e);
-	if (!ret && has_static(en))
-		ret = spawn_daemon(en, "staticd", "/run/frr/staticd.conf", NULL,
-				   &e);
-	if (!ret && has_bfd(en))
-		ret = spawn_daemon(en, "bfdd", "/run/frr/bfdd.conf", NULL, &e);
+	ret = spawn_ospf(en, &e);
+	if (!ret && frr_has_static(en))
+		ret = spawn_daemon(en, en->n_procs, "staticd",
+				   "/run/frr/staticd.conf", NULL, &e);
+	if (!ret && frr_has_bfd(en))
+		ret = spawn_daemon(en, en->n_procs, "bfdd",
+				   "/run/frr/bfdd.conf", NULL, &e);
 	if (ret)
 		snprintf(en->fault, sizeof(en->fault), "%.150s", e.text);
-	return ret || !has_bfd(en);
+	return ret || !frr_has_bfd(en);
 }
 
 static int frr_start(struct engine *en, struct err *e)
 {
 	struct frr *x = en->state;
-	bool v4 = has_ospf4(world_plan(en->world), en->daemon->node);
+	bool v4 = frr_has_ospf4(en);
 	const char *argv[] = {
 		"install",    "-o",	     "frr", "-g", "frr", "-m", "640",
 		"zebra.conf", "ospf6d.conf", NULL,  NULL, NULL,	 NULL, NULL};
 	size_t n = 9;
-	int ret = write_all(en, e); /* costs may have changed meanwhile */
+	int ret = frr_write(en, e); /* costs may have changed meanwhile */
 
 	x->spawned = false;
 	if (v4)
 		argv[n++] = "ospfd.conf";
-	if (has_static(en))
+	if (frr_has_static(en))
 		argv[n++] = "staticd.conf";
-	if (has_bfd(en))
+	if (frr_has_bfd(en))
 		argv[n++] = "bfdd.conf";
 	argv[n] = "/run/frr";
 	if (!ret)
 		ret = engine_run(en->world, en->daemon->node, argv, NULL, e);
 	/* a changed IPv6 route is replaced in one step, not deleted first */
 	if (!ret)
-		ret = spawn_daemon(en, "zebra", "/run/frr/zebra.conf",
-				   "--v6-rr-semantics", e);
+		ret = spawn_daemon(en, PROC_ZEBRA, "zebra",
+				   "/run/frr/zebra.conf", "--v6-rr-semantics",
+				   e);
 	return ret ? ret : engine_poll(en, frr_step, e);
 }
 
@@ -532,9 +299,119 @@ static int frr_ready(struct engine *en, struct mono deadline, struct err *e)
 	struct ospf_link l;
 
 	for (size_t i = 0; i < p->n_links && !ret; i++)
-		if (get_link(p, en->daemon->node, i, &l))
+		if (frr_link(p, en->daemon->node, i, &l))
 			ret = await_neighbour(en, &l, deadline, e);
 	return en->fault[0] ? err_set(e, ECHILD, "%s", en->fault) : ret;
+}
+
+/* ---- a graceful restart ----------------------------------------------------
+ */
+
+static int prepare(struct engine *en, size_t at, struct err *e)
+{
+	const struct ospf_daemon *d = &ospf_daemons[at];
+	char said[4096];
+	int ret = ask_daemon(en, at, d->socket, d->prepare, said, sizeof(said),
+			     e);
+
+	if (ret)
+		err_prefix(e, "FRR at %s", engine_node(en)->name);
+	return ret;
+}
+
+/* The sum of all numbers named @key, however deep. */
+static json_int_t add_up(const json_t *j, const char *key)
+{
+	json_t *list = (json_t *)(uintptr_t)j, *v;
+	json_int_t sum = 0;
+	const char *name;
+	size_t i;
+
+	json_object_foreach(list, name, v)
+	{
+		sum += strcmp(name, key) ? add_up(v, key)
+					 : json_integer_value(v);
+	}
+	json_array_foreach(list, i, v)
+	{
+		sum += add_up(v, key);
+	}
+	return sum;
+}
+
+/* Every neighbour has acknowledged what it was told. */
+static bool is_heard(struct engine *en, size_t at)
+{
+	const struct ospf_daemon *d = &ospf_daemons[at];
+	char text[65536];
+	struct err e;
+	json_t *j = ask_daemon(en, at, d->socket, d->neighbours, text,
+			       sizeof(text), &e)
+			    ? NULL
+			    : json_loads(text, 0, NULL);
+	bool heard = j && !add_up(j, d->unacknowledged);
+
+	json_decref(j);
+	return heard;
+}
+
+static bool has_ended(struct engine *en, size_t at)
+{
+	return !proc_running(en->procs[at]);
+}
+
+static bool listens(struct engine *en, size_t at)
+{
+	int fd = engine_connect(en->procs[at], ospf_daemons[at].socket);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static int end_ospf(struct engine *en, struct err *e)
+{
+	int ret = 0;
+
+	for (size_t i = PROC_OSPF6D; i <= last_ospf(en) && !ret; i++)
+		ret = engine_end_one(en, i, e);
+	return ret;
+}
+
+static bool renew_step(struct engine *en)
+{
+	static const struct {
+		bool (*over)(struct engine *en, size_t at);
+		int (*next)(struct engine *en, struct err *e);
+	} stages[] = {
+		{is_heard, end_ospf}, {has_ended, spawn_ospf}, {listens, NULL}};
+	struct frr *x = en->state;
+	struct err e;
+
+	for (size_t i = PROC_OSPF6D; i <= last_ospf(en); i++)
+		if (!stages[x->renewing].over(en, i))
+			return false;
+	if (!stages[x->renewing].next)
+		return true;
+	if (!stages[x->renewing++].next(en, &e))
+		return false;
+	snprintf(en->fault, sizeof(en->fault), "%.150s", e.text);
+	return true;
+}
+
+static int frr_renew(struct engine *en, struct err *e)
+{
+	struct frr *x = en->state;
+	int ret = 0;
+
+	if (!en->serving)
+		return err_set(e, EBUSY, "FRR at %s does not serve",
+			       engine_node(en)->name);
+	for (size_t i = PROC_OSPF6D; i <= last_ospf(en) && !ret; i++)
+		ret = prepare(en, i, e);
+	x->renewing = 0;
+	en->serving = false;
+	return ret ? ret : engine_poll(en, renew_step, e);
 }
 
 /* ---- changes ---------------------------------------------------------------
@@ -567,7 +444,7 @@ static int set_cost6(struct engine *en, const struct ospf_link *l, int64_t cost,
 
 	snprintf(command, sizeof(command), "ipv6 ospf6 cost %lld",
 		 (long long)cost);
-	return vty_set_cost(en, PROC_OSPF6D, "/run/frr/ospf6d.vty",
+	return vty_set_cost(en, PROC_OSPF6D, ospf_daemons[PROC_OSPF6D].socket,
 			    l->near->name, command, e);
 }
 
@@ -578,8 +455,8 @@ static int set_cost4(struct engine *en, const struct ospf_link *l, int64_t cost,
 
 	snprintf(command, sizeof(command), "ip ospf cost %lld",
 		 (long long)cost);
-	return vty_set_cost(en, PROC_OSPFD, "/run/frr/ospfd.vty", l->near->name,
-			    command, e);
+	return vty_set_cost(en, PROC_OSPFD, ospf_daemons[PROC_OSPFD].socket,
+			    l->near->name, command, e);
 }
 
 static int frr_set_cost(struct engine *en, const char *iface, int family,
@@ -592,7 +469,7 @@ static int frr_set_cost(struct engine *en, const char *iface, int family,
 	int ret = 0;
 
 	for (size_t i = 0; i < p->n_links && !found; i++)
-		found = get_link(p, en->daemon->node, i, &l) &&
+		found = frr_link(p, en->daemon->node, i, &l) &&
 			!strcmp(l.near->name, iface);
 	if (!found)
 		return err_set(e, ENOENT, "%s:%s takes no part in OSPF",
@@ -618,4 +495,5 @@ const struct engine_ops frr_ops = {
 	.ready = frr_ready,
 	.fini = frr_fini,
 	.set_cost = frr_set_cost,
+	.renew = frr_renew,
 };

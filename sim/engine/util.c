@@ -62,23 +62,26 @@ static void on_end(void *arg, struct proc *p, int wstatus)
 {
 	struct engine *en = arg;
 	const char *program = "";
+	bool expected = en->expected_down;
 	char end[64];
 
 	(void)wstatus;
 	en->serving = false;
 	if (en->ops->ended && en->n_procs && p == en->procs[0])
 		en->ops->ended(en);
-	if (en->expected_down || en->fault[0])
-		return;
 	for (size_t i = 0; i < en->n_procs; i++)
-		if (en->procs[i] == p)
+		if (en->procs[i] == p) {
 			program = en->programs[i];
+			expected = expected || en->ending[i];
+		}
+	if (expected || en->fault[0])
+		return;
 	snprintf(en->fault, sizeof(en->fault), "ended: %s %s; see %s", program,
 		 proc_describe_end(p, end, sizeof(end)), engine_dir(en));
 }
 
-int engine_spawn(struct engine *en, const char *const *argv, const char *log,
-		 struct err *e)
+int engine_spawn_at(struct engine *en, size_t at, const char *const *argv,
+		    const char *log, struct err *e)
 {
 	const char *slash = strrchr(argv[0], '/');
 	struct spawn s = {.node = en->daemon->node,
@@ -86,17 +89,40 @@ int engine_spawn(struct engine *en, const char *const *argv, const char *log,
 			  .log = log,
 			  .on_exit = on_end,
 			  .arg = en};
+	struct proc *p;
 	int ret;
 
-	if (en->n_procs == ENGINE_MAX_PROCS)
+	if (at >= ENGINE_MAX_PROCS || at > en->n_procs)
 		return err_set(e, ENOSPC, "%s: too many processes", argv[0]);
-	ret = world_spawn(en->world, &s, &en->procs[en->n_procs], e);
+	ret = world_spawn(en->world, &s, &p, e);
 	if (ret)
 		return ret;
-	snprintf(en->programs[en->n_procs], sizeof(*en->programs), "%.15s",
+	if (at < en->n_procs)
+		proc_free(en->procs[at]);
+	else
+		en->n_procs++;
+	en->procs[at] = p;
+	en->ending[at] = false;
+	snprintf(en->programs[at], sizeof(*en->programs), "%.15s",
 		 slash ? slash + 1 : argv[0]);
-	en->n_procs++;
 	return 0;
+}
+
+int engine_spawn(struct engine *en, const char *const *argv, const char *log,
+		 struct err *e)
+{
+	return engine_spawn_at(en, en->n_procs, argv, log, e);
+}
+
+int engine_end_one(struct engine *en, size_t at, struct err *e)
+{
+	int ret;
+
+	en->ending[at] = true;
+	ret = proc_signal(en->procs[at], SIGTERM);
+	return ret ? err_set(e, -ret, "%s: %s", en->programs[at],
+			     strerror(-ret))
+		   : 0;
 }
 
 void engine_drop(struct engine *en)

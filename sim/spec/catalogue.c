@@ -9,12 +9,29 @@ const char *const probe_words[] = {
 	"resolver", "diagnosis", "tls",	   "flood",	 NULL};
 
 const char *const event_words[] = {
-	"link-down",   "link-up",     "engine-kill", "engine-start",
-	"engine-stop", "engine-cont", "node-down",   "node-up",
-	"set-cost",    "shape",	      "black-hole",  "black-hole-end",
-	"node-freeze", "node-thaw",   "engine-end",  "host-down",
-	"offload",     "advertise",   "flap",	     "route",
-	"ping",	       NULL,
+	"link-down",
+	"link-up",
+	"engine-kill",
+	"engine-start",
+	"engine-stop",
+	"engine-cont",
+	"node-down",
+	"node-up",
+	"set-cost",
+	"shape",
+	"black-hole",
+	"black-hole-end",
+	"node-freeze",
+	"node-thaw",
+	"engine-end",
+	"host-down",
+	"offload",
+	"advertise",
+	"graceful-restart",
+	"flap",
+	"route",
+	"ping",
+	NULL,
 };
 
 static const struct metric_def dns_metrics[] = {

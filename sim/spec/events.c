@@ -37,12 +37,15 @@ struct raw_event {
 	(ONE(EVENT_NODE_DOWN) | ONE(EVENT_NODE_UP) | ONE(EVENT_NODE_FREEZE) |  \
 	 ONE(EVENT_NODE_THAW))
 #define COST	ONE(EVENT_SET_COST)
+#define RENEW	ONE(EVENT_RENEW)
 #define SHAPE	ONE(EVENT_SHAPE)
 #define OFFLOAD ONE(EVENT_OFFLOAD)
 #define ADVERT	ONE(EVENT_ADVERTISE)
 #define ROUTE	ONE(EVENT_AWAIT_ROUTE)
 #define AWAITS	(ROUTE | ONE(EVENT_AWAIT_PING))
-#define ACTS	(LINKS | ENGINES | NODES | COST | SHAPE | HOST | OFFLOAD | ADVERT)
+#define ACTS                                                                   \
+	(LINKS | ENGINES | NODES | COST | SHAPE | HOST | OFFLOAD | ADVERT |    \
+	 RENEW)
 
 #define FIELD(word, type_, member, kinds_, required_)                          \
 	{                                                                      \
@@ -69,8 +72,8 @@ const struct kind_field event_fields[] = {
 	FIELD("await", YF_STRING, word, AWAITS, AWAITS),
 	FIELD("link", YF_STRING, link, LINKS | SHAPE, LINKS | SHAPE),
 	FIELD("node", YF_STRING, ev.node,
-	      ENGINES | NODES | COST | OFFLOAD | ADVERT | AWAITS,
-	      ENGINES | NODES | COST | OFFLOAD | ADVERT | AWAITS),
+	      ENGINES | NODES | COST | OFFLOAD | ADVERT | RENEW | AWAITS,
+	      ENGINES | NODES | COST | OFFLOAD | ADVERT | RENEW | AWAITS),
 	FIELD("interface", YF_STRING, ev.iface, OFFLOAD, OFFLOAD),
 	FIELD("set", YF_NODE, set, OFFLOAD, OFFLOAD),
 	FIELD("prefix", YF_NODE, prefix, ADVERT, ADVERT),
@@ -201,7 +204,7 @@ static bool plays(const struct topology *t, const char *node,
 static void check_role(struct reading *x, const struct ynode *n,
 		       const struct event_spec *ev, enum known_kind kind)
 {
-	bool cost = ev->kind == EVENT_SET_COST;
+	bool cost = ONE(ev->kind) & (COST | RENEW);
 	const char *role = cost ? "routing" : ev->role ? ev->role : "plat";
 
 	if (!(ONE(ev->kind) & ENGINES) && !cost)
@@ -211,6 +214,14 @@ static void check_role(struct reading *x, const struct ynode *n,
 	diags_add(x->r->d, place_of(n, "node"), "no %s engine runs on %s%s",
 		  role, ev->node,
 		  !cost && !ev->role ? " (`role` is plat when not given)" : "");
+}
+
+static void check_renew(struct reading *x, const struct ynode *n)
+{
+	if (x->t->routing.grace_ns <= 0)
+		diags_add(x->r->d, place_of(n, "do"),
+			  "`graceful-restart` needs routers that help: "
+			  "`routing: {graceful-restart: 60s}` in the topology");
 }
 
 static void check_node(struct reading *x, const struct ynode *n,
@@ -407,6 +418,8 @@ static void read_event(struct reading *x, const struct ynode *n)
 		check_time(x, n, &raw.ev);
 	if (raw.ev.node && x->t)
 		check_node(x, n, &raw.ev);
+	if (raw.ev.kind == EVENT_RENEW && x->t)
+		check_renew(x, n);
 	if (raw.prefix)
 		read_prefix(x, raw.prefix, &raw.ev);
 	if (raw.ev.kind == EVENT_ADVERTISE && raw.ev.node && x->t)

@@ -118,8 +118,8 @@ struct dns64_spec {
 struct homes_spec {
 	struct pos pos;
 	int64_t count;
-	const char *clat;     /* "xlatd", ... */
-	const char *attach;   /* how; NULL: the engine's default */
+	const char *clat;   /* "xlatd", ... */
+	const char *attach; /* how; NULL: the engine's default */
 	double cpu; /* of one core, for each CPE's programs; 0: no quota */
 	double plan_down_bps; /* 0: as fast as it goes */
 	double plan_up_bps;
@@ -166,6 +166,7 @@ struct routing_spec {
 	bool bfd; /* beside hellos */
 	double bfd_interval_ns;
 	int64_t bfd_multiplier; /* so many missed: down */
+	double grace_ns; /* of a graceful restart, whole seconds; 0: none */
 };
 
 /* `health-check:` beside every PLAT. */
@@ -277,6 +278,7 @@ enum event_kind {
 	EVENT_HOST_DOWN,   /* a machine of the cluster dies */
 	EVENT_OFFLOAD,	   /* settings of one interface */
 	EVENT_ADVERTISE,   /* a tower's NAT64 prefix becomes another */
+	EVENT_RENEW,	   /* OSPF is restarted gracefully */
 	EVENT_FLAP,	   /* a link goes down and up again and again */
 	EVENT_AWAIT_ROUTE, /* until: a node routes a prefix via a node */
 	EVENT_AWAIT_PING,  /* until: an address answers */

@@ -118,6 +118,8 @@ const struct yfield routing_fields[] = {
 	       bfd_interval_ns, UNIT_TIME, 10.0 * NS_PER_MS, 60.0 * NS_PER_S),
 	RANGED("bfd-multiplier", YF_INT, struct routing_spec, bfd_multiplier,
 	       UNIT_NONE, 2, 255),
+	RANGED("graceful-restart", YF_QUANTITY, struct routing_spec, grace_ns,
+	       UNIT_TIME, 1.0 * NS_PER_S, 1800.0 * NS_PER_S),
 	{0},
 };
 

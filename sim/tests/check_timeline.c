@@ -206,8 +206,17 @@ static int inquire(struct engine *en, const char *question)
 	return fd[0];
 }
 
-static const struct engine_ops paper_ops = {
-	.name = "paper", .set_cost = set_cost, .inquire = inquire};
+static int renew(struct engine *en, struct err *e)
+{
+	(void)e;
+	note_diary("renew %d; ", en->daemon->node);
+	return 0;
+}
+
+static const struct engine_ops paper_ops = {.name = "paper",
+					    .set_cost = set_cost,
+					    .inquire = inquire,
+					    .renew = renew};
 static struct plan_daemon daemons[] = {
 	{.node = 0, .role = DAEMON_ROUTING},
 	{.node = 1, .role = DAEMON_ROUTING},
@@ -573,6 +582,9 @@ START_TEST(every_word_does_what_it_says)
 		{{.kind = EVENT_ENGINE_END, .node = "plat1"},
 		 "end 1; ",
 		 "engine-end plat1"},
+		{{.kind = EVENT_RENEW, .node = "access"},
+		 "renew 0; ",
+		 "graceful-restart access"},
 		{{.kind = EVENT_OFFLOAD,
 		  .node = "plat1",
 		  .iface = "vm",

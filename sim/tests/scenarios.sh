@@ -28,6 +28,12 @@ for s in failover-standby failover/split-brain path-mtu path-mtu-blocked \
 	clat-modes limits/greedy-subscriber offload/half-a-megabit-xlatd; do
 	play "$s"
 done
+play failover/graceful-restart
+for d in ospfd ospf6d; do
+	check "$d of plat1 was restarted" sh -c \
+		'[ "$(grep -c " starting: " "$1")" = 2 ]' sh \
+		"$tmp/r/graceful-restart/latest/nodes/plat1/$d.log"
+done
 # superpackets do no harm where metadata is kept
 "$xlatsim" run --quiet --out "$tmp/m" scenarios/offload/matrix.yaml \
 	--only engine=xlatd-packet-vnet --only gro=gro-on \

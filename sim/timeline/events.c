@@ -331,6 +331,21 @@ static int run_advertise(struct timeline *t, const struct event_spec *ev,
 	return engine_advertise(en, ev->prefix.len ? &ev->prefix : NULL, e);
 }
 
+static int run_renew(struct timeline *t, const struct event_spec *ev,
+		     struct err *e)
+{
+	int node = find_node(t, ev, e);
+	struct engine *en;
+
+	if (node < 0)
+		return node;
+	en = engines_get(t->engines, node, DAEMON_ROUTING);
+	if (!en)
+		return err_set(e, ENOENT, "%s:%u: no routing engine runs on %s",
+			       ev->pos.file, ev->pos.line, ev->node);
+	return en->ops->renew(en, e);
+}
+
 enum named_by { BY_LINK, BY_NODE, BY_HOST, BY_AWAIT };
 
 static const struct {
@@ -356,6 +371,7 @@ static const struct {
 	[EVENT_HOST_DOWN] = {run_host_down, BY_HOST},
 	[EVENT_OFFLOAD] = {run_offload, BY_NODE},
 	[EVENT_ADVERTISE] = {run_advertise, BY_NODE},
+	[EVENT_RENEW] = {run_renew, BY_NODE},
 	[EVENT_FLAP] = {NULL, BY_LINK}, /* played as downs and ups */
 	[EVENT_AWAIT_ROUTE] = {NULL, BY_AWAIT},
 	[EVENT_AWAIT_PING] = {NULL, BY_AWAIT},
