@@ -82,7 +82,8 @@ struct reason_icmp reason_icmp6(enum reason r)
 		return tell(4, 0);
 	/* RFC 6888 REQ-11 b: a soft error, so that hosts try on */
 	if (r == REASON_NAT64_NO_PORT || r == REASON_NAT64_TABLE_FULL ||
-	    r == REASON_NAT64_HOST_LIMIT || r == REASON_NAT64_HOST_PORTS)
+	    r == REASON_NAT64_HOST_LIMIT || r == REASON_NAT64_HOST_PORTS ||
+	    r == REASON_NAT64_HOST_RATE)
 		return tell(1, 3);
 	if (prohibited(r))
 		return tell(1, 1);

@@ -72,6 +72,7 @@ enum verdict {
 	X(NAT64_TABLE_FULL, "session-table-full")                              \
 	X(NAT64_HOST_LIMIT, "session-limit-of-host")                           \
 	X(NAT64_HOST_PORTS, "port-limit-of-host")                              \
+	X(NAT64_HOST_RATE, "mapping-rate-of-host")                             \
 	X(NAT64_TCP_SYN, "tcp-without-session-and-syn")                        \
 	X(NAT64_SYN_QUEUE, "tcp-syn-stored")                                   \
 	X(NAT64_SYN_FULL, "tcp-syn-not-stored")                                \

@@ -93,6 +93,7 @@ static json_t *nat64_json(const struct nat64 *n)
 		put(x, "created", p->created);
 		put(x, "expired", p->expired);
 		put(x, "ports_free", p->ports_free);
+		put(x, "ports_held", p->ports_held);
 		put(x, "ports", p->ports_all);
 		json_object_set_new(o, nat64_proto_name(k), x);
 	}
@@ -103,6 +104,7 @@ static json_t *nat64_json(const struct nat64 *n)
 	put(o, "filtered", st.filtered);
 	put(o, "limited_sessions", st.limited_sessions);
 	put(o, "limited_ports", st.limited_ports);
+	put(o, "limited_rate", st.limited_rate);
 	put(o, "not_moved", st.not_moved);
 	put(o, "subscribers", st.subscribers);
 	put(o, "memory_bytes", st.memory_bytes);

@@ -172,6 +172,11 @@ static const struct yfield limit_fields[] = {
 	 .offset = offsetof(struct config, limit_ports),
 	 .min = 1,
 	 .max = NAT64_MAX_SESSIONS},
+	{.key = "mapping-rate",
+	 .type = YF_INT,
+	 .offset = offsetof(struct config, limit_rate),
+	 .min = 1,
+	 .max = 1000000},
 	{0},
 };
 
@@ -227,14 +232,16 @@ static struct pos pos_of(const struct reader *r, const char *key)
  */
 
 struct timers_raw {
-	double tcp_est, tcp_trans, udp, icmp, fragment;
+	double tcp_est, tcp_trans, udp, icmp, fragment, hold;
 };
 
-#define TIMER(k, member)                                                       \
+#define TIMER_FROM(k, member, least)                                           \
 	{                                                                      \
-		.key = k, .type = YF_QUANTITY, .unit = UNIT_TIME, .min = 1e8,  \
-		.max = 6.048e14, .offset = offsetof(struct timers_raw, member) \
+		.key = k, .type = YF_QUANTITY, .unit = UNIT_TIME,              \
+		.min = least, .max = 6.048e14,                                 \
+		.offset = offsetof(struct timers_raw, member)                  \
 	}
+#define TIMER(k, member) TIMER_FROM(k, member, 1e8)
 
 static const struct yfield timer_fields[] = {
 	TIMER("tcp-established", tcp_est),
@@ -242,6 +249,7 @@ static const struct yfield timer_fields[] = {
 	TIMER("udp", udp),
 	TIMER("icmp", icmp),
 	TIMER("fragment", fragment),
+	TIMER_FROM("port-hold", hold, 0),
 	{0},
 };
 
@@ -275,9 +283,10 @@ static void check_timers(struct reader *r, const struct ynode *n)
 static void read_timers(struct reader *r, const struct ynode *n)
 {
 	struct nat64_timers *t = &r->c->timers;
-	struct timers_raw raw = {(double)t->tcp_est_ns, (double)t->tcp_trans_ns,
-				 (double)t->udp_ns, (double)t->icmp_ns,
-				 (double)r->c->fragment_ns};
+	struct timers_raw raw = {
+		(double)t->tcp_est_ns,	   (double)t->tcp_trans_ns,
+		(double)t->udp_ns,	   (double)t->icmp_ns,
+		(double)r->c->fragment_ns, (double)t->hold_ns};
 
 	if (yaml_read_map(n, "timers", timer_fields, &raw, r->a, r->d))
 		return;
@@ -285,6 +294,7 @@ static void read_timers(struct reader *r, const struct ynode *n)
 	t->tcp_trans_ns = (int64_t)raw.tcp_trans;
 	t->udp_ns = (int64_t)raw.udp;
 	t->icmp_ns = (int64_t)raw.icmp;
+	t->hold_ns = (int64_t)raw.hold;
 	r->c->fragment_ns = (int64_t)raw.fragment;
 	check_timers(r, n);
 }
@@ -524,7 +534,7 @@ static bool same_sync(const struct config *a, const struct config *b)
 
 static bool has_limits(const struct config *c)
 {
-	return c->limit_sessions || c->limit_ports;
+	return c->limit_sessions || c->limit_ports || c->limit_rate;
 }
 
 static bool same_blocks(const struct config *a, const struct config *b)

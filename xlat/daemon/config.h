@@ -60,7 +60,8 @@ struct config {
 	struct config_static *statics;
 	size_t n_statics;
 	int64_t sessions, subscriber_len;
-	int64_t limit_sessions, limit_ports; /* a subscriber; 0: none */
+	/* of a subscriber; 0: none */
+	int64_t limit_sessions, limit_ports, limit_rate;
 	bool addr_dependent;
 	bool store_syns; /* of the IPv4 side, for a simultaneous open */
 	struct nat64_blocks blocks; /* size 0: none */

@@ -84,6 +84,7 @@ static int make_tables(struct setup *s, const struct config *c, struct mono now,
 	n.subscriber_len = (uint8_t)c->subscriber_len;
 	n.limit_sessions = (uint32_t)c->limit_sessions;
 	n.limit_ports = (uint32_t)c->limit_ports;
+	n.limit_rate = (uint32_t)c->limit_rate;
 	n.blocks = c->blocks;
 	n.timers = c->timers;
 	n.seed[0] = s->seed[0];
@@ -178,7 +179,8 @@ int setup_apply(struct setup *s, const struct config *was,
 	if (p->nat64) {
 		nat64_set_timers(p->nat64, &c->timers);
 		nat64_set_limits(p->nat64, (uint32_t)c->limit_sessions,
-				 (uint32_t)c->limit_ports);
+				 (uint32_t)c->limit_ports,
+				 (uint32_t)c->limit_rate);
 	}
 	if (p->frags)
 		p->frags->life_ns = c->fragment_ns;

@@ -28,6 +28,7 @@ void nat64_get_stats(const struct nat64 *n, struct nat64_stats *out)
 	*out = n->stats;
 	for (unsigned int k = 0; k < NAT64_N_PROTOS; k++) {
 		out->proto[k].ports_free = n->pool.n_free[k];
+		out->proto[k].ports_held = n->pool.n_held[k];
 		out->proto[k].ports_all = n->pool.n_all[k];
 	}
 }
@@ -193,7 +194,8 @@ static const char *check_counts(const struct nat64 *n, uint32_t *bibs,
 	if (by_bib != *sessions)
 		return "BIB entries count other sessions than there are";
 	for (unsigned int k = 0; k < NAT64_N_PROTOS; k++)
-		if (n->pool.n_all[k] - n->pool.n_free[k] != held[k] ||
+		if (n->pool.n_all[k] - n->pool.n_free[k] - n->pool.n_held[k] !=
+			    held[k] ||
 		    n->stats.proto[k].bibs != held[k])
 			return "ports held and BIB entries differ";
 	return NULL;

@@ -37,6 +37,7 @@ void nat64_cfg_init(struct nat64_cfg *cfg)
 				.tcp_trans_ns = 240 * NS_PER_S,
 				.udp_ns = 300 * NS_PER_S,
 				.icmp_ns = 60 * NS_PER_S,
+				.hold_ns = 120 * NS_PER_S,
 			},
 	};
 }
@@ -55,11 +56,16 @@ struct layout {
 	size_t by6, by4, by_session, by_permit, by_subscriber, wheel, end;
 };
 
+static bool has_limits(const struct nat64_cfg *c)
+{
+	return c->limit_sessions || c->limit_ports || c->limit_rate;
+}
+
 static struct layout lay_out(const struct nat64_cfg *c)
 {
 	size_t nb = (size_t)BIB_SLOTS * c->max_bibs, ns = c->max_sessions;
 	size_t adf = c->addr_dependent ? 1 : 0;
-	size_t limits = c->limit_sessions || c->limit_ports ? 1 : 0;
+	size_t limits = has_limits(c) ? 1 : 0;
 	struct layout l;
 
 	l.pool = align64(sizeof(struct nat64));
@@ -118,9 +124,10 @@ struct nat64 *nat64_init(void *mem, const struct nat64_cfg *cfg,
 	n->permits = (struct permit *)(base + l.permits);
 	n->subscribers = (struct subscriber *)(base + l.subscribers);
 	n->by_subscriber = (uint32_t *)(base + l.by_subscriber);
-	n->has_limits = cfg->limit_sessions || cfg->limit_ports;
+	n->has_limits = has_limits(cfg);
 	n->limit_sessions = cfg->limit_sessions;
 	n->limit_ports = cfg->limit_ports;
+	n->limit_rate = cfg->limit_rate;
 	n->by6 = (uint32_t *)(base + l.by6);
 	n->by4 = (uint32_t *)(base + l.by4);
 	n->by_session = (uint32_t *)(base + l.by_session);
@@ -376,7 +383,7 @@ const struct in_addr *nat64_pool4(const struct nat64 *n, uint32_t *count)
 }
 
 static enum reason new_binding(struct nat64 *n, struct nat64_flow *f,
-			       uint32_t *b)
+			       struct mono now, uint32_t *b)
 {
 	enum reason why;
 	uint32_t addr;
@@ -387,9 +394,11 @@ static enum reason new_binding(struct nat64 *n, struct nat64_flow *f,
 		n->stats.bibs_full++;
 		return REASON_NAT64_TABLE_FULL;
 	}
-	if (!subscriber_may_bind(n, &f->src6)) {
-		n->stats.limited_ports++;
-		return REASON_NAT64_HOST_PORTS;
+	why = subscriber_may_bind(n, &f->src6, now);
+	if (why) {
+		n->stats.limited_ports += why == REASON_NAT64_HOST_PORTS;
+		n->stats.limited_rate += why == REASON_NAT64_HOST_RATE;
+		return why;
 	}
 	why = pick_port(n, f, &addr, &port);
 	if (why)
@@ -397,6 +406,7 @@ static enum reason new_binding(struct nat64 *n, struct nat64_flow *f,
 	f->src4 = n->pool.addrs[addr];
 	f->src4_port = htons(port);
 	*b = bib_add(n, f, addr);
+	subscriber_pay(n, n->bibs[*b].subscriber, now);
 	return REASON_OK;
 }
 
@@ -430,7 +440,7 @@ enum reason nat64_out(struct nat64 *n, struct nat64_flow *f, struct mono now)
 	} else {
 		why = may_open(n, &f->src6, true);
 		if (!why && b == NONE)
-			why = new_binding(n, f, &b);
+			why = new_binding(n, f, now, &b);
 		if (why)
 			return why;
 		s = session_add(n, b, f, true, first_state(f->proto, true),

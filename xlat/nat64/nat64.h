@@ -57,6 +57,9 @@ struct nat64_timers {
 	int64_t tcp_trans_ns; /* 4m */
 	int64_t udp_ns;	      /* 5m */
 	int64_t icmp_ns;      /* 60s */
+	/* A port that a UDP or ICMP mapping had is given to no other one for
+	 * this long, and up to twice as long; 0: at once. RFC 6888 REQ-8. */
+	int64_t hold_ns; /* 120s */
 };
 
 /* One address of pool4 and its ports (identifiers), both ends included. */
@@ -82,6 +85,8 @@ struct nat64_cfg {
 	/* What one subscriber may hold (RFC 6888 REQ-4); 0: any number. Of
 	 * the sessions, half may be begun from the IPv4 side. */
 	uint32_t limit_sessions, limit_ports;
+	/* New mappings a second, of ten seconds at once; 0: any number. */
+	uint32_t limit_rate;
 	struct nat64_blocks blocks; /* the only ports of a subscriber */
 	struct nat64_timers timers;
 	uint64_t seed[2]; /* secret: keys hashes and port selection */
@@ -91,15 +96,17 @@ struct nat64_proto_stats {
 	uint32_t sessions, bibs;	/* now */
 	uint64_t created, expired;	/* sessions */
 	uint64_t ports_free, ports_all; /* over all addresses */
+	uint64_t ports_held;		/* neither free nor in use */
 };
 
 struct nat64_stats {
 	struct nat64_proto_stats proto[NAT64_N_PROTOS];
 	uint32_t max_sessions, max_bibs;
 	uint64_t no_port, sessions_full, bibs_full, filtered;
-	uint64_t limited_sessions, limited_ports; /* refused by limits */
-	uint32_t subscribers;			  /* on record now */
-	uint64_t not_moved; /* sessions that nat64_migrate ended */
+	/* refused by limits */
+	uint64_t limited_sessions, limited_ports, limited_rate;
+	uint32_t subscribers; /* on record now */
+	uint64_t not_moved;   /* sessions that nat64_migrate ended */
 	size_t memory_bytes;
 };
 
@@ -133,7 +140,8 @@ void nat64_set_timers(struct nat64 *n, const struct nat64_timers *t);
  * nat64_set_limits - for what comes; nobody loses what he holds. No effect
  * when there were none at nat64_init.
  */
-void nat64_set_limits(struct nat64 *n, uint32_t sessions, uint32_t ports);
+void nat64_set_limits(struct nat64 *n, uint32_t sessions, uint32_t ports,
+		      uint32_t rate);
 
 /*
  * nat64_add_static - a BIB entry that never expires (section 3.5, "manually
@@ -170,7 +178,8 @@ uint64_t nat64_migrate(struct nat64 *to, struct nat64 *from, struct mono now);
  *     out: src4, src4_port
  *
  * Returns REASON_OK, REASON_NAT64_NO_PORT, _TABLE_FULL, _HOST_LIMIT (of
- * sessions), _HOST_PORTS, or _TCP_SYN (neither SYN nor a BIB entry).
+ * sessions), _HOST_PORTS, _HOST_RATE, or _TCP_SYN (neither SYN nor a BIB
+ * entry).
  * Context: pure; cost: constant.
  *
  * nat64_in - a packet from the IPv4 side.

@@ -14,12 +14,16 @@
 #define CLASS_WORDS	512 /* 32768 ports of one parity */
 #define CLASS_SUMMARIES 8
 #define LOW_WORDS	8 /* ports below 1024 */
+#define N_AGES		2
 
 /* Bit i of class c stands for port 2i + c. */
 struct ports {
 	uint64_t free[N_CLASSES][CLASS_WORDS];
 	uint64_t some[N_CLASSES][CLASS_SUMMARIES]; /* word has a free bit */
-	uint32_t n_free;
+	/* given back: since turned_ns, and before */
+	uint64_t held[N_AGES][N_CLASSES][CLASS_WORDS];
+	int64_t turned_ns;
+	uint32_t n_free, n_held[N_AGES];
 	uint16_t lo, hi; /* host order; hi 0: none */
 };
 
@@ -31,6 +35,8 @@ struct pool {
 	struct ports *ports;			   /* [address][proto] */
 	uint64_t some[NAT64_N_PROTOS][POOL_WORDS]; /* address has a free port */
 	uint64_t n_free[NAT64_N_PROTOS], n_all[NAT64_N_PROTOS];
+	uint64_t n_held[NAT64_N_PROTOS];
+	uint32_t turning; /* of ports, the next that pool_turn looks at */
 };
 
 /* ---- tables ---------------------------------------------------------------
@@ -63,6 +69,7 @@ struct subscriber {
 	uint32_t sessions, sessions4; /* 4: those that the IPv4 side began */
 	uint32_t bibs;
 	uint32_t next;
+	int64_t paid_ns; /* mappings so far, at limit_rate, last until then */
 };
 
 struct session {
@@ -119,7 +126,8 @@ struct nat64 {
 	struct freelist free_bibs, free_sessions, free_permits,
 		free_subscribers;
 	bool has_limits;
-	uint32_t limit_sessions, limit_ports; /* a subscriber; 0: none */
+	/* of a subscriber; 0: none */
+	uint32_t limit_sessions, limit_ports, limit_rate;
 	uint32_t *wheel;
 	int64_t cursor; /* tick whose slot is being emptied */
 	struct nat64_stats stats;
@@ -168,11 +176,18 @@ size_t pool_bytes(uint32_t n);
 bool pool_init(struct pool *p, void *mem, const struct nat64_cfg *cfg);
 /* pool_find - index of an address, or NONE. */
 uint32_t pool_find(const struct pool *p, struct in_addr a);
-/* pool_take - a particular port; false when taken or out of range. */
+/* pool_take - a particular port, held or not; false when taken or out of
+ * range. */
 bool pool_take(struct pool *p, uint32_t addr, enum nat64_proto proto,
 	       uint16_t port);
 void pool_give(struct pool *p, uint32_t addr, enum nat64_proto proto,
 	       uint16_t port);
+/* pool_hold - give it back, but for nobody until pool_turn says so. */
+void pool_hold(struct pool *p, uint32_t addr, enum nat64_proto proto,
+	       uint16_t port);
+/* pool_turn - some of those that were held for @hold_ns are free again. To be
+ * called now and then; cost: a few addresses. */
+void pool_turn(struct pool *p, struct mono now, int64_t hold_ns);
 /*
  * pool_pick - a port for a source port @want (host order), at the address
  * @first where possible; @random decides among equals.
@@ -234,7 +249,11 @@ void subscriber_give(struct nat64 *n, uint32_t i);
 void subscriber_count(struct nat64 *n, uint32_t i, bool from6, int by);
 bool subscriber_may_open(const struct nat64 *n, const struct in6_addr *a,
 			 bool from6);
-bool subscriber_may_bind(const struct nat64 *n, const struct in6_addr *a);
+/* subscriber_may_bind - REASON_OK, or which limit is against it. */
+enum reason subscriber_may_bind(const struct nat64 *n, const struct in6_addr *a,
+				struct mono now);
+/* subscriber_pay - for a mapping that was made for it. NONE is fine. */
+void subscriber_pay(struct nat64 *n, uint32_t i, struct mono now);
 const char *subscriber_check(const struct nat64 *n);
 
 /* ---- standby.c ------------------------------------------------------------

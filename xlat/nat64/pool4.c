@@ -15,6 +15,12 @@
  * the next, so that a subscriber's mappings stay together where possible.
  * Among equals the caller's random number chooses the place to start.
  *
+ * Where ports are held (RFC 6888 REQ-8), one that is given back goes into the
+ * younger of two more bitmaps, without being free. When that has stood for the
+ * time to hold, the older one's ports are free and the younger becomes the
+ * older: so a port is held for that time at least and for twice at most, and
+ * nobody keeps a time for each.
+ *
  * Cost: at most 9 words a class, four classes an address, and 64 words over
  * all addresses; never proportional to the number of ports in use.
  */
@@ -147,9 +153,89 @@ static bool is_free(const struct ports *po, uint16_t port)
 	return po->free[port & 1u][port >> 7] >> ((port >> 1) % 64) & 1;
 }
 
+/* ---- ports that are held ---------------------------------------------------
+ */
+
+#define TURNS 8 /* looked at in a call */
+
+void pool_hold(struct pool *p, uint32_t addr, enum nat64_proto proto,
+	       uint16_t port)
+{
+	struct ports *po = ports_of(p, addr, proto);
+
+	set_bit(po->held[0][port & 1u], port >> 1);
+	po->n_held[0]++;
+	p->n_held[proto]++;
+}
+
+static bool unhold(struct pool *p, uint32_t addr, enum nat64_proto proto,
+		   uint16_t port)
+{
+	struct ports *po = ports_of(p, addr, proto);
+	unsigned int class = port & 1u, bit = port >> 1;
+
+	for (unsigned int age = 0; age < N_AGES; age++) {
+		if (!(po->held[age][class][bit / 64] >> bit % 64 & 1))
+			continue;
+		clear_bit(po->held[age][class], bit);
+		po->n_held[age]--;
+		p->n_held[proto]--;
+		return true;
+	}
+	return false;
+}
+
+static void free_old(struct pool *p, uint32_t addr, enum nat64_proto proto)
+{
+	struct ports *po = ports_of(p, addr, proto);
+
+	for (unsigned int class = 0; class < N_CLASSES; class ++)
+		for (unsigned int i = 0; i < CLASS_WORDS; i++) {
+			uint64_t w = po->held[1][class][i];
+
+			for (; w; w &= w - 1) {
+				unsigned int bit =
+					i * 64 +
+					(unsigned int)__builtin_ctzll(w);
+
+				mark_free(p, addr, proto,
+					  (uint16_t)(bit << 1 | class));
+			}
+		}
+	p->n_held[proto] -= po->n_held[1];
+}
+
+void pool_turn(struct pool *p, struct mono now, int64_t hold_ns)
+{
+	uint32_t all = p->n * NAT64_N_PROTOS;
+
+	for (uint32_t i = 0; i < TURNS && i < all; i++) {
+		uint32_t at = p->turning;
+		struct ports *po = &p->ports[at];
+
+		p->turning = at + 1 < all ? at + 1 : 0;
+		if (!(po->n_held[0] | po->n_held[1]) ||
+		    now.ns - po->turned_ns < hold_ns)
+			continue;
+		if (po->n_held[1])
+			free_old(p, at / NAT64_N_PROTOS,
+				 (enum nat64_proto)(at % NAT64_N_PROTOS));
+		memcpy(po->held[1], po->held[0], sizeof(po->held[1]));
+		memset(po->held[0], 0, sizeof(po->held[0]));
+		po->n_held[1] = po->n_held[0];
+		po->n_held[0] = 0;
+		po->turned_ns = now.ns;
+	}
+}
+
+/* ---- taking, giving, choosing ----------------------------------------------
+ */
+
 bool pool_take(struct pool *p, uint32_t addr, enum nat64_proto proto,
 	       uint16_t port)
 {
+	if (unhold(p, addr, proto, port))
+		return true;
 	if (!is_free(ports_of(p, addr, proto), port))
 		return false;
 	mark_taken(p, addr, proto, port);
@@ -277,6 +363,26 @@ bool pool_pick_within(struct pool *p, enum nat64_proto proto, uint32_t addr,
 	return true;
 }
 
+static const char *check_held(const struct ports *po)
+{
+	uint32_t n[N_AGES] = {0};
+
+	for (unsigned int age = 0; age < N_AGES; age++)
+		for (unsigned int class = 0; class < N_CLASSES; class ++)
+			for (unsigned int i = 0; i < CLASS_WORDS; i++) {
+				uint64_t w = po->held[age][class][i];
+
+				n[age] += (uint32_t)__builtin_popcountll(w);
+				if (w & po->free[class][i])
+					return "a port is held and free";
+				if (age && (w & po->held[0][class][i]))
+					return "a port is held twice";
+			}
+	return n[0] == po->n_held[0] && n[1] == po->n_held[1]
+		       ? NULL
+		       : "held ports of an address miscounted";
+}
+
 /* The bits that are set; false in @good when the summary disagrees. */
 static uint32_t count_free(const struct ports *po, bool *good)
 {
@@ -296,14 +402,17 @@ static uint32_t count_free(const struct ports *po, bool *good)
 const char *pool_check(const struct pool *p)
 {
 	for (unsigned int k = 0; k < NAT64_N_PROTOS; k++) {
-		uint64_t all = 0;
+		uint64_t all = 0, all_held = 0;
 
 		for (uint32_t a = 0; a < p->n; a++) {
 			const struct ports *po = ports_of(p, a, k);
 			bool good = true,
 			     some = p->some[k][a / 64] >> a % 64 & 1;
 			uint32_t n = count_free(po, &good);
+			const char *wrong = check_held(po);
 
+			if (wrong)
+				return wrong;
 			if (n != po->n_free)
 				return "free ports of an address miscounted";
 			if (!good)
@@ -311,9 +420,12 @@ const char *pool_check(const struct pool *p)
 			if (some != (n != 0))
 				return "summary of addresses is wrong";
 			all += n;
+			all_held += po->n_held[0] + po->n_held[1];
 		}
 		if (all != p->n_free[k])
 			return "free ports of the pool miscounted";
+		if (all_held != p->n_held[k])
+			return "held ports of the pool miscounted";
 	}
 	return NULL;
 }

@@ -8,6 +8,10 @@
  * what others do. The record comes with the first BIB entry and goes with the
  * last; there can be no more of them than of those.
  *
+ * A rate of new mappings (REQ-4c) is a debt in time: each mapping costs 1/rate,
+ * and who owes more than BURST_NS waits. The record of who has no mapping at
+ * all is gone, and his debt with it.
+ *
  * Sessions that the IPv4 side began count as well, but may fill half of the
  * limit only: with endpoint-independent filtering anyone may open them, and
  * a stranger must not use up what the subscriber's own hosts need.
@@ -15,6 +19,8 @@
 #include <string.h>
 
 #include "nat64_internal.h"
+
+#define BURST_NS (10 * NS_PER_S)
 
 void subscriber_prefix(const struct nat64 *n, const struct in6_addr *a,
 		       uint64_t w[2])
@@ -125,19 +131,39 @@ bool subscriber_may_open(const struct nat64 *n, const struct in6_addr *a,
 	       (from6 || s->sessions4 < (n->limit_sessions + 1) / 2);
 }
 
-bool subscriber_may_bind(const struct nat64 *n, const struct in6_addr *a)
+enum reason subscriber_may_bind(const struct nat64 *n, const struct in6_addr *a,
+				struct mono now)
 {
-	const struct subscriber *s = n->limit_ports ? find(n, a) : NULL;
+	const struct subscriber *s =
+		n->limit_ports || n->limit_rate ? find(n, a) : NULL;
 
-	return !s || s->bibs < n->limit_ports;
+	if (s && n->limit_ports && s->bibs >= n->limit_ports)
+		return REASON_NAT64_HOST_PORTS;
+	if (s && n->limit_rate && s->paid_ns - now.ns > BURST_NS)
+		return REASON_NAT64_HOST_RATE;
+	return REASON_OK;
 }
 
-void nat64_set_limits(struct nat64 *n, uint32_t sessions, uint32_t ports)
+void subscriber_pay(struct nat64 *n, uint32_t i, struct mono now)
+{
+	struct subscriber *s;
+
+	if (i == NONE || !n->limit_rate)
+		return;
+	s = &n->subscribers[i];
+	if (s->paid_ns < now.ns)
+		s->paid_ns = now.ns;
+	s->paid_ns += NS_PER_S / n->limit_rate;
+}
+
+void nat64_set_limits(struct nat64 *n, uint32_t sessions, uint32_t ports,
+		      uint32_t rate)
 {
 	if (!n->has_limits)
 		return;
 	n->limit_sessions = sessions;
 	n->limit_ports = ports;
+	n->limit_rate = rate;
 }
 
 const char *subscriber_check(const struct nat64 *n)

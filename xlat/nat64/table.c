@@ -219,6 +219,19 @@ uint32_t bib_add(struct nat64 *n, const struct nat64_flow *f, uint32_t pool)
 	return i;
 }
 
+/*
+ * RFC 6888 REQ-8, with its exceptions: TCP, whose sessions are tracked; ports
+ * that are the subscriber's own; address-dependent filtering.
+ */
+static void give_port(struct nat64 *n, const struct bib *b)
+{
+	bool held = n->timers.hold_ns > 0 && b->proto != NAT64_TCP &&
+		    !n->blocks.size && !n->addr_dependent;
+
+	(held ? pool_hold : pool_give)(&n->pool, b->pool, b->proto,
+				       ntohs(b->src4_port));
+}
+
 void bib_del(struct nat64 *n, uint32_t i)
 {
 	struct bib *b = &n->bibs[i];
@@ -233,7 +246,7 @@ void bib_del(struct nat64 *n, uint32_t i)
 	while (*at != i + 1)
 		at = &n->bibs[*at - 1].next4;
 	*at = b->next4;
-	pool_give(&n->pool, b->pool, b->proto, ntohs(b->src4_port));
+	give_port(n, b);
 	subscriber_give(n, b->subscriber);
 	n->stats.proto[b->proto].bibs--;
 	b->flags = 0;
@@ -296,6 +309,7 @@ bool nat64_expire(struct nat64 *n, struct mono now, unsigned int budget)
 {
 	int64_t end = now.ns / NAT64_TICK_NS;
 
+	pool_turn(&n->pool, now, n->timers.hold_ns);
 	/* one turn visits every slot: what is behind it is visited as well */
 	if (n->cursor < end - WHEEL_SLOTS)
 		n->cursor = end - WHEEL_SLOTS;

@@ -234,8 +234,9 @@ START_TEST(full_address_overflows_to_the_next)
 	ck_assert_int_eq(nat64_out(n, &f, at(0)), REASON_OK);
 	/* and time gives ports back */
 	sweep(S(300));
+	sweep(S(421));
 	f = flow6(NAT64_UDP, 1, 2000, 1, 53);
-	ck_assert_int_eq(nat64_out(n, &f, at(S(300))), REASON_OK);
+	ck_assert_int_eq(nat64_out(n, &f, at(S(421))), REASON_OK);
 }
 END_TEST
 
@@ -347,15 +348,109 @@ START_TEST(limits_are_of_the_prefix_that_is_asked_for)
 	ck_assert_int_eq(nat64_out(n, &a, at(0)), REASON_OK);
 	ck_assert_int_eq(nat64_out(n, &b, at(0)), REASON_NAT64_HOST_PORTS);
 	/* a larger limit holds at once, a smaller one takes nothing away */
-	nat64_set_limits(n, 0, 2);
+	nat64_set_limits(n, 0, 2, 0);
 	ck_assert_int_eq(nat64_out(n, &b, at(0)), REASON_OK);
-	nat64_set_limits(n, 1, 1);
+	nat64_set_limits(n, 1, 1, 0);
 	ck_assert_int_eq(nat64_out(n, &a, at(0)), REASON_OK);
 	ck_assert_int_eq(nat64_out(n, &b, at(0)), REASON_OK);
-	nat64_set_limits(n, 0, 0);
+	nat64_set_limits(n, 0, 0, 0);
 	a = flow6(NAT64_UDP, 1, 1025, 1, 53);
 	ck_assert_int_eq(nat64_out(n, &a, at(0)), REASON_OK);
 	ck_assert_uint_eq(stats().subscribers, 1);
+}
+END_TEST
+
+/* RFC 6888 REQ-4c. */
+START_TEST(new_mappings_have_a_rate)
+{
+	struct nat64_flow f = flow6(NAT64_UDP, 2, 5000, 1, 53);
+	unsigned int port = 2000, made = 0;
+
+	cfg.max_sessions = cfg.max_bibs = 1024;
+	cfg.limit_rate = 5;
+	make();
+	/* ten seconds' worth at once, and then five a second */
+	for (unsigned int i = 0; i < 100; i++) {
+		f = flow6(NAT64_UDP, 1, port++, 1, 53);
+		made += !nat64_out(n, &f, at(0));
+	}
+	ck_assert_uint_eq(made, 51);
+	ck_assert_uint_eq(stats().limited_rate, 49);
+	for (int64_t ms = 0; ms < 4000; ms += 10) {
+		f = flow6(NAT64_UDP, 1, port++, 1, 53);
+		made += !nat64_out(n, &f, at(ms * NS_PER_MS));
+	}
+	ck_assert_uint_eq(made, 51 + 19);
+	/* what he has goes on, with new destinations; others are free */
+	f = flow6(NAT64_UDP, 1, 2000, 9, 53);
+	ck_assert_int_eq(nat64_out(n, &f, at(S(4) - 1)), REASON_OK);
+	f = flow6(NAT64_UDP, 1, port, 1, 53);
+	ck_assert_int_eq(nat64_out(n, &f, at(S(4) - 1)),
+			 REASON_NAT64_HOST_RATE);
+	f = flow6(NAT64_UDP, 2, 2000, 1, 53);
+	ck_assert_int_eq(nat64_out(n, &f, at(S(4) - 1)), REASON_OK);
+}
+END_TEST
+
+/* Host 1 leaves its port; what may host 2, which wants it, have at @ns? */
+static bool next_has_it(enum nat64_proto proto, int64_t left_ns, int64_t ns)
+{
+	struct nat64_flow f = flow6(proto, 1, 5000, 1, 53);
+	uint16_t port = htons(5000);
+
+	make();
+	f.tcp_flags = NAT64_SYN;
+	ck_assert_int_eq(nat64_out(n, &f, at(0)), REASON_OK);
+	ck_assert_int_eq(f.src4_port, port);
+	sweep(left_ns);
+	ck_assert_int_eq(stats().proto[proto].bibs, 0);
+	sweep(ns);
+	ck_assert_ptr_null(nat64_check(n));
+	f = flow6(proto, 2, 5000, 1, 53);
+	f.tcp_flags = NAT64_SYN;
+	ck_assert_int_eq(nat64_out(n, &f, at(ns)), REASON_OK);
+	return f.src4_port == port;
+}
+
+/* RFC 6888 REQ-8. */
+START_TEST(a_port_rests_before_the_next_has_it)
+{
+	const int64_t udp = S(300), icmp = S(60), tcp = S(240);
+
+	ck_assert(!next_has_it(NAT64_UDP, udp, udp + S(1)));
+	ck_assert_uint_eq(stats().proto[NAT64_UDP].ports_held, 1);
+	ck_assert(!next_has_it(NAT64_UDP, udp, udp + S(119)));
+	ck_assert(next_has_it(NAT64_UDP, udp, udp + S(121)));
+	ck_assert_uint_eq(stats().proto[NAT64_UDP].ports_held, 0);
+	ck_assert(!next_has_it(NAT64_ICMP, icmp, icmp + S(119)));
+	ck_assert(next_has_it(NAT64_ICMP, icmp, icmp + S(121)));
+	/* the exceptions */
+	ck_assert(next_has_it(NAT64_TCP, tcp, tcp + S(1)));
+	cfg.addr_dependent = true;
+	ck_assert(next_has_it(NAT64_UDP, udp, udp + S(1)));
+	cfg.addr_dependent = false;
+	cfg.timers.hold_ns = 0;
+	ck_assert(next_has_it(NAT64_UDP, udp, udp + S(1)));
+}
+END_TEST
+
+/* None is left but one that is held: it is not given. A static entry has it. */
+START_TEST(a_held_port_is_not_given_for_want_of_others)
+{
+	struct nat64_flow f = flow6(NAT64_UDP, 1, 5000, 1, 53);
+
+	for (unsigned int k = 0; k < NAT64_N_PROTOS; k++)
+		pool[0].ports[k].lo = pool[0].ports[k].hi = 5000;
+	make();
+	ck_assert_int_eq(nat64_out(n, &f, at(0)), REASON_OK);
+	sweep(S(300));
+	f = flow6(NAT64_UDP, 2, 5000, 1, 53);
+	ck_assert_int_eq(nat64_out(n, &f, at(S(301))), REASON_NAT64_NO_PORT);
+	ck_assert_int_eq(nat64_add_static(n, NAT64_UDP, &f.src6, htons(7),
+					  pool[0].addr, htons(5000)),
+			 0);
+	ck_assert_uint_eq(stats().proto[NAT64_UDP].ports_held, 0);
+	ck_assert_ptr_null(nat64_check(n));
 }
 END_TEST
 
@@ -791,6 +886,9 @@ int main(void)
 	tcase_add_test(t, a_greedy_subscriber_hurts_nobody_else);
 	tcase_add_test(t, strangers_fill_half_of_a_limit);
 	tcase_add_test(t, limits_are_of_the_prefix_that_is_asked_for);
+	tcase_add_test(t, new_mappings_have_a_rate);
+	tcase_add_test(t, a_port_rests_before_the_next_has_it);
+	tcase_add_test(t, a_held_port_is_not_given_for_want_of_others);
 	tcase_add_test(t, no_bib_no_way_in);
 	tcase_add_test(t, peeking_neither_creates_nor_refreshes);
 	tcase_add_loop_test(t, lifetimes_of_udp_and_icmp, 0, 2);
