@@ -15,6 +15,11 @@
  * as fast as it sends; those that reach the server count. The PLAT's UDP
  * timer is LIFE_S, so that what was opened before ends meanwhile.
  *
+ * Replication: as many new sessions a second as TOLD, through the PLAT that is
+ * alone and through one that tells another of them; both of these beside each
+ * other, so that nothing but the telling differs. What it costs is processor
+ * time of the engine, of the one core that it has.
+ *
  * Latency: a stream of small packets, each with the time it was sent in it,
  * while a million sessions end by themselves; the server's kernel stamps
  * their arrival, so that neither end's reading is in the figure.
@@ -30,6 +35,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,6 +44,7 @@
 enum way { PLAT, SIIT, TAYGA, N_WAYS };
 enum load { TCP1, TCP4, UDP64, N_LOADS };
 
+#define TOLD	      50000 /* new sessions a second */
 #define LIFE_S	      15 /* of a UDP session: longer than it takes to open ENDING */
 #define FLOWS	      (UINT32_C(1) << 22)
 #define ENDING	      1000000
@@ -56,11 +63,14 @@ static const char *const load_names[] = {"1 TCP stream", "4 TCP streams",
 static const char *const targets[] = {"2001:db8:64::198.51.100.2",
 				      "2001:db8:66::198.51.100.2",
 				      "2001:db8:65::198.51.100.2"};
+static const char told_target[] = "2001:db8:67::198.51.100.2";
 
 static struct proc *engines[N_WAYS];
 static double rate[N_LOADS][N_WAYS][BENCH_MAX_ROUNDS]; /* bit/s, packets/s */
 static double opened[BENCH_MAX_ROUNDS];		       /* sessions/s */
-static const char *control, *xlatd;
+static struct proc *telling;
+static double alone_cpu[BENCH_MAX_ROUNDS], telling_cpu[BENCH_MAX_ROUNDS];
+static const char *control, *telling_control, *xlatd;
 
 /* ---- engines ---------------------------------------------------------------
  */
@@ -85,6 +95,53 @@ static void start_tayga(void)
 	free(bench_output(ENGINE, argv));
 }
 
+static const char *put_pair_member(const char *dev, const char *socket,
+				   const char *key, int listen, int peer)
+{
+	return arena_printf(
+		bench.arena,
+		"tun: {name: %s}\npool6: 2001:db8:67::/96\n"
+		"pool4: [198.18.0.0/24]\nallow-private: true\n"
+		"sessions: %u\nlowest-ipv6-mtu: 1500\nshort-timers: true\n"
+		"timers: {udp: %ds, port-hold: 1s}\ncontrol: %s\n"
+		"sync: {listen: \"[::1]:%d\", peer: \"[::1]:%d\", "
+		"key-file: %s}\n",
+		dev, FLOWS, LIFE_S, socket, listen, peer, key);
+}
+
+static bool is_connected(void *arg)
+{
+	const char *argv[] = {xlatd, "ctl", arg, "sync", NULL};
+	char *text = bench_output(ENGINE, argv);
+	json_t *o = json_loads(text, 0, NULL);
+	bool yes = json_is_true(json_object_get(o, "connected"));
+
+	json_decref(o);
+	free(text);
+	return yes;
+}
+
+/* The one that tells, and the one that is told, which has no traffic. */
+static void start_pair(void)
+{
+	const char *dir = world_node_dir(bench.world, ENGINE);
+	const char *key = bench_put(
+		"sync.key", "what both know and nobody else has ever seen\n");
+	char *there = arena_printf(bench.arena, "%s/told.sock", dir);
+	char *here = arena_printf(bench.arena, "%s/telling.sock", dir);
+
+	if (chmod(key, 0600))
+		bench_die("the key's file", NULL);
+	bench_start_xlatd(xlatd, "plat", "xlatd3",
+			  put_pair_member("xlatd3", there, key, 6402, 6401));
+	telling = bench_start_xlatd(
+		xlatd, "plat", "xlatd2",
+		put_pair_member("xlatd2", here, key, 6401, 6402));
+	telling_control = here;
+	bench_lead("xlatd2", "2001:db8:67::", "198.18.0.0", 24);
+	bench_await(is_connected, here, "both PLATs know each other");
+}
+
 static void start_engines(void)
 {
 	char *text;
@@ -95,7 +152,8 @@ static void start_engines(void)
 			    "tun: {name: xlatd0}\npool6: 2001:db8:64::/96\n"
 			    "pool4: [192.0.2.0/24]\nallow-private: true\n"
 			    "sessions: %u\nlowest-ipv6-mtu: 1500\n"
-			    "short-timers: true\ntimers: {udp: %ds}\n"
+			    "short-timers: true\n"
+			    "timers: {udp: %ds, port-hold: 1s}\n"
 			    "control: %s\n",
 			    FLOWS, LIFE_S, control);
 	engines[PLAT] = bench_start_xlatd(xlatd, "plat", "xlatd0", text);
@@ -107,12 +165,13 @@ static void start_engines(void)
 		"lowest-ipv6-mtu: 1500\n");
 	bench_lead("xlatd1", "2001:db8:66::", "10.0.0.2", 32);
 	start_tayga();
+	start_pair();
 }
 
 /* One of nat64.udp's counters. */
-static double udp_counter(const char *key)
+static double counter_at(const char *socket, const char *key)
 {
-	const char *argv[] = {xlatd, "ctl", control, "stats", NULL};
+	const char *argv[] = {xlatd, "ctl", socket, "stats", NULL};
 	char *text = bench_output(ENGINE, argv);
 	json_t *o = json_loads(text, 0, NULL);
 	json_t *n = json_object_get(json_object_get(o, "nat64"), "udp");
@@ -126,11 +185,17 @@ static double udp_counter(const char *key)
 	return v;
 }
 
+static double udp_counter(const char *key)
+{
+	return counter_at(control, key);
+}
+
 /* ---- frames, each of a new flow --------------------------------------------
  */
 
 static uint8_t frame[FRAME_BYTES];
 static uint32_t next_flow;
+static int64_t batch_ns; /* from one to the next; 0: as fast as can be */
 
 static int read_mac(void *arg)
 {
@@ -217,9 +282,11 @@ static void send_frames(int fd)
 		m[i] = (struct mmsghdr){
 			.msg_hdr = {.msg_iov = &v[i], .msg_iovlen = 1}};
 	}
-	for (;;) {
+	for (int64_t due = clock_now().ns;; due += batch_ns) {
 		for (int i = 0; i < BATCH; i++)
 			fill_frame(room[i], next_flow++);
+		while (batch_ns && clock_now().ns < due)
+			;
 		if (sendmmsg(fd, m, BATCH, 0) < 0 && errno != ENOBUFS)
 			_exit(1);
 	}
@@ -240,6 +307,76 @@ static void run_opening(int round)
 	made = udp_counter("created") - before;
 	if (made < (double)(bench_server_packets() - first) * 0.99)
 		bench_die("packets came through without new sessions", NULL);
+}
+
+/* ---- what telling costs ----------------------------------------------------
+ */
+
+/* Share of a core that @engine takes while TOLD sessions a second are made. */
+static double run_paced(const struct proc *engine, const char *socket,
+			const char *target)
+{
+	struct err e = {""};
+	double before = counter_at(socket, "created"), made;
+	int64_t cpu, start, took;
+	int fd = -1;
+
+	if (world_enter(bench.world, CLIENT, open_frames, &fd, &e))
+		bench_die("packet socket", &e);
+	inet_pton(AF_INET6, target, frame + 38);
+	next_flow += UINT32_C(1) << 26;
+	batch_ns = NS_PER_S * BATCH / TOLD;
+	start = clock_now().ns;
+	cpu = proc_cpu_ns(engine);
+	bench_start_sender(send_frames, fd);
+	bench_pause(bench.seconds * NS_PER_S);
+	bench_stop_sender();
+	cpu = proc_cpu_ns(engine) - cpu;
+	took = clock_now().ns - start;
+	batch_ns = 0;
+	inet_pton(AF_INET6, targets[PLAT], frame + 38);
+	close(fd);
+	made = counter_at(socket, "created") - before;
+	if (made < 0.9 * TOLD * (double)took / NS_PER_S)
+		bench_die("fewer new sessions than were to be made", NULL);
+	return (double)cpu / (double)took;
+}
+
+/* How many sessions the other one was told of so far. */
+static double told_so_far(void)
+{
+	const char *argv[] = {xlatd, "ctl", telling_control, "sync", NULL};
+	char *text = bench_output(ENGINE, argv);
+	json_t *o = json_loads(text, 0, NULL);
+	double n = json_number_value(json_object_get(o, "sessions_sent"));
+
+	json_decref(o);
+	free(text);
+	return n;
+}
+
+static void run_telling(int round)
+{
+	double before = told_so_far();
+
+	alone_cpu[round] = run_paced(engines[PLAT], control, targets[PLAT]);
+	telling_cpu[round] = run_paced(telling, telling_control, told_target);
+	if (told_so_far() - before < 0.9 * TOLD * bench.seconds)
+		bench_die("the other PLAT was not told of the sessions", NULL);
+}
+
+static void print_telling(void)
+{
+	double cost[BENCH_MAX_ROUNDS];
+
+	for (int i = 0; i < bench.rounds; i++)
+		cost[i] = 100 * (telling_cpu[i] - alone_cpu[i]);
+	printf("%d new sessions a second, share of a core\n"
+	       "  alone     %8.1f %%\n  replicated%8.1f %%\n  replication, %%",
+	       TOLD, 100 * bench_median(alone_cpu),
+	       100 * bench_median(telling_cpu));
+	bench_goal(bench_median(cost), 10, true);
+	printf("\n");
 }
 
 /* ---- a stream while sessions end -------------------------------------------
@@ -428,6 +565,8 @@ static void measure(void)
 							  engines[way])
 							  .rate;
 			}
+		bench_show(round, "replication", "plat");
+		run_telling(round);
 		bench_show(round, "new sessions", "plat");
 		run_opening(round);
 	}
@@ -478,6 +617,7 @@ int main(int argc, char **argv)
 	printf("new sessions, M/s, others ending meanwhile\n ");
 	bench_goal(bench_median(opened) / 1e6, 0.4, false);
 	printf("\n");
+	print_telling();
 	run_ending();
 	bench_close();
 	return 0;
