@@ -1,33 +1,84 @@
 /* SPDX-License-Identifier: MIT */
-/* Measure `iperf3`: one transfer, with all that happens to it. */
+/*
+ * Measures `iperf3` and `diagnosis`: one transfer, with all that happens to it.
+ * A diagnosis may name a native destination: the same again to that, once the
+ * transfer that is diagnosed is over, tells what these links and settings give
+ * without a translator.
+ */
 #include "probe_internal.h"
 
 #include <math.h>
 
 #include "transfer.h"
 
-static void ended(struct probe *p, struct transfer *t)
+struct single {
+	struct transfer *t, *native; /* NULL: not begun */
+	int64_t length_ns;
+	bool over; /* the first */
+};
+
+static void native_ended(struct probe *p, struct transfer *t)
 {
 	if (transfer_why(t))
-		probe_break(p, "%s", transfer_why(t));
+		probe_break(p, "native: %s", transfer_why(t));
 	p->done = true;
+}
+
+static int start_native(struct probe *p, struct err *e)
+{
+	struct single *s = p->priv;
+	struct transfer_opts o = {.length_ns = s->length_ns,
+				  .tag = "native",
+				  .ended = native_ended};
+
+	if (probe_resolve_family(p->plan, p->m->native, 0, &o.target, e))
+		return -1;
+	s->native = transfer_start(p, &o, e);
+	return s->native ? 0 : -1;
+}
+
+static void ended(struct probe *p, struct transfer *t)
+{
+	struct single *s = p->priv;
+	struct err e;
+
+	s->over = true;
+	if (transfer_why(t))
+		probe_break(p, "%s", transfer_why(t));
+	else if (!p->m->native)
+		p->done = true;
+	else if (start_native(p, &e))
+		probe_break(p, "native: %s", e.text);
 }
 
 static int start(struct probe *p, struct err *e)
 {
+	struct single *s = ARENA_NEW(p->arena, struct single);
 	struct transfer_opts o = {.target = p->target,
 				  .length_ns = probe_length_ns(p),
 				  .tag = "",
 				  .ended = ended};
+	int64_t most = transfer_max_ns(o.length_ns);
 
-	p->deadline = mono_add(clock_now(), transfer_max_ns(o.length_ns));
-	p->priv = transfer_start(p, &o, e);
-	return p->priv ? 0 : -1;
+	p->priv = s;
+	s->length_ns = o.length_ns;
+	p->deadline = mono_add(clock_now(), p->m->native ? 2 * most : most);
+	s->t = transfer_start(p, &o, e);
+	return s->t ? 0 : -1;
 }
 
 static bool flowing(const struct probe *p)
 {
-	return p->priv && transfer_flowing(p->priv);
+	const struct single *s = p->priv;
+
+	return s->t && transfer_flowing(s->t);
+}
+
+static bool counted(const struct probe *p)
+{
+	const struct single *s = p->priv;
+
+	return s->over;
 }
 
 static void summarise(struct probe *p, struct measurement *m,
@@ -55,10 +106,32 @@ static void set_metrics(struct measurement *m, const struct transfer_score *s)
 	score_set_num(m, "cpu-receiver", s->cpu_receiver);
 }
 
+/* Beside the first one's metrics: what the second came to. */
+static void set_native(struct probe *p, struct measurement *m, double rate_bps)
+{
+	struct single *x = p->priv;
+	struct transfer_score s;
+	json_t *client, *server;
+
+	transfer_stop(x->native);
+	transfer_read(p, x->native, &client, &server);
+	if (!transfer_score(client, server, p->m->direction, &s) && !s.error &&
+	    s.rate_bps > 0) {
+		score_set_num(m, "native-rate", s.rate_bps);
+		score_set_num(m, "ratio", rate_bps / s.rate_bps);
+	} else if (!p->why) {
+		probe_break(p, "native: iperf3: %s",
+			    s.error ? s.error : "no result");
+	}
+	json_decref(client);
+	json_decref(server);
+}
+
 static void finish(struct probe *p, struct measurement *m)
 {
-	struct transfer *t = p->priv;
-	struct transfer_score s;
+	struct single *x = p->priv;
+	struct transfer *t = x ? x->t : NULL;
+	struct transfer_score s = {.rate_bps = 0};
 	json_t *client, *server;
 
 	if (!t)
@@ -79,6 +152,8 @@ static void finish(struct probe *p, struct measurement *m)
 		if (s.error && !p->why)
 			probe_break(p, "iperf3: %s", s.error);
 	}
+	if (x->native)
+		set_native(p, m, isfinite(s.rate_bps) ? s.rate_bps : 0);
 	json_decref(client);
 	json_decref(server);
 }
@@ -86,5 +161,6 @@ static void finish(struct probe *p, struct measurement *m)
 const struct probe_ops probe_iperf3_ops = {
 	.start = start,
 	.flowing = flowing,
+	.counted = counted,
 	.finish = finish,
 };

@@ -409,6 +409,11 @@ bool probe_done(const struct probe *p)
 	return p->done;
 }
 
+bool probe_counted(const struct probe *p)
+{
+	return p->done || (p->ops->counted && p->priv && p->ops->counted(p));
+}
+
 struct mono probe_started(const struct probe *p)
 {
 	return p->started;

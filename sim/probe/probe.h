@@ -35,6 +35,9 @@ int probe_start(struct world *w, const struct measure_spec *m,
 /* probe_flowing - traffic has been seen (streams: both ways); others: true */
 bool probe_flowing(const struct probe *p);
 bool probe_done(const struct probe *p);
+/* probe_counted - what a diagnosis counts around is over, though the measure
+ * itself may go on. */
+bool probe_counted(const struct probe *p);
 /* probe_started - when its traffic began: zero of its series. */
 struct mono probe_started(const struct probe *p);
 /* probe_deadline - by when it must be done, with grace. */

@@ -22,6 +22,8 @@ struct probe_ops {
 	/* flowing - as probe_flowing(); NULL: true from the start. Not
 	 * called before `start` has set priv. */
 	bool (*flowing)(const struct probe *p);
+	/* counted - as probe_counted(); NULL: when it is done. */
+	bool (*counted)(const struct probe *p);
 	/*
 	 * finish - read the raw output and set metrics, summary and series.
 	 * Called once, with every process ended. @m is initialised.

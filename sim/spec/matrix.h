@@ -12,7 +12,7 @@
 #include "../../xlat/base/err.h"
 #include "spec.h"
 
-#define MATRIX_MAX_CELLS 2000
+#define MATRIX_MAX_CELLS 4000
 
 struct matrix_value {
 	const char *name;

@@ -201,11 +201,13 @@ static double own_length(const struct measure_spec *m)
 		return (double)m->count * 0.2 * NS_PER_S;
 	case PROBE_THROUGHPUT:
 		return (double)m->rounds * 2 * (m->for_ns + 0.35 * NS_PER_S);
+	case PROBE_DIAGNOSIS:
+		return m->native ? 2 * (m->for_ns + 0.35 * NS_PER_S)
+				 : m->for_ns;
 	case PROBE_IPERF3:
 	case PROBE_STREAM:
 	case PROBE_SESSIONS:
 	case PROBE_RESOLVER:
-	case PROBE_DIAGNOSIS:
 	case PROBE_FLOOD:
 		break;
 	}

@@ -255,6 +255,24 @@ static bool device_exists(void *arg)
 	return world_iface_exists(bench.world, ENGINE, arg);
 }
 
+static int read_flags(void *arg)
+{
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), ret;
+
+	ret = ioctl(fd, SIOCGIFFLAGS, arg) ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+static bool device_is_up(void *arg)
+{
+	struct ifreq r = {0};
+
+	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", (const char *)arg);
+	return !world_enter(bench.world, ENGINE, read_flags, &r, NULL) &&
+	       r.ifr_flags & IFF_UP;
+}
+
 static void on_look(void *arg, struct mono due)
 {
 	(void)due;
@@ -308,14 +326,14 @@ void bench_lead(const char *dev, const char *net6, const char *net4,
 struct proc *bench_start_xlatd(const char *program, const char *role,
 			       const char *dev, const char *text)
 {
-	const char *file = bench_put(
-		arena_printf(bench.arena, "xlatd-%s.yaml", role), text);
+	const char *file =
+		bench_put(arena_printf(bench.arena, "%s.yaml", dev), text);
 	const char *argv[] = {program, role, "--config", file, NULL};
-	const char *log = arena_printf(bench.arena, "xlatd-%s.log", role);
+	const char *log = arena_printf(bench.arena, "%s.log", dev);
 	char *name = arena_printf(bench.arena, "%s", dev);
 	struct proc *p = bench_spawn(ENGINE, log, argv, NULL);
 
-	bench_await(device_exists, name, "xlatd does not start");
+	bench_await(device_is_up, name, "xlatd does not start");
 	return p;
 }
 

@@ -322,6 +322,11 @@ bool probe_done(const struct probe *p)
 	return !mono_before(clock_now(), p->stop);
 }
 
+bool probe_counted(const struct probe *p)
+{
+	return probe_done(p);
+}
+
 /* ---- diagnoses -------------------------------------------------------------
  */
 

@@ -29,6 +29,8 @@ enum count {
 	TIMEOUTS,
 	ICMP_TOO_BIG,
 	BAD_CHECKSUMS,
+	INTERFACE_DROPS,
+	KERNEL_DROPS,
 	N_COUNTS
 };
 
@@ -98,13 +100,17 @@ static void add_jool(struct snapshot *s, const json_t *o)
 	add(s, SEND_REFUSED, sparse(o, "JSTAT_DST_OUTPUT", NULL));
 }
 
+static bool is_translator(const struct engine *en)
+{
+	return en->daemon->role == DAEMON_PLAT ||
+	       en->daemon->role == DAEMON_CLAT;
+}
+
 static void take_engine(struct snapshot *s, struct engine *en)
 {
-	enum daemon_role role = en->daemon->role;
 	json_t *o;
 
-	if ((role != DAEMON_PLAT && role != DAEMON_CLAT) || !en->n_procs ||
-	    !proc_running(en->procs[0]))
+	if (!en->n_procs || !proc_running(en->procs[0]))
 		return;
 	if (s->n < MAX_ENGINES) {
 		s->cpu[s->n].en = en;
@@ -201,6 +207,49 @@ static int look_at(void *arg)
 	return 0;
 }
 
+/* What the interfaces dropped, but for the one to itself. */
+static double device_drops(const char *dev)
+{
+	const char *line = strchr(dev, '\n');
+	double sum = 0, rx, tx;
+	char name[32];
+
+	/* two lines of heads */
+	for (line = line ? strchr(line + 1, '\n') : NULL; line;
+	     line = strchr(line + 1, '\n'))
+		if (sscanf(line,
+			   " %31[^:]: %*u %*u %*u %lf %*u %*u %*u %*u "
+			   "%*u %*u %*u %lf",
+			   name, &rx, &tx) == 3 &&
+		    strcmp(name, "lo") != 0)
+			sum += rx + tx;
+	return sum;
+}
+
+/* In a translator's node. */
+static int look_around(void *arg)
+{
+	static const char *const drops4[] = {"InDiscards", "OutDiscards",
+					     "FragFails"};
+	static const char *const drops6[] = {"Ip6InDiscards", "Ip6OutDiscards",
+					     "Ip6FragFails",
+					     "Ip6InTooBigErrors"};
+	char *snmp = read_net("snmp"), *snmp6 = read_net("snmp6");
+	char *dev = read_net("dev");
+	struct snapshot *s = arg;
+
+	if (dev)
+		add(s, INTERFACE_DROPS, device_drops(dev));
+	for (size_t i = 0; snmp && i < sizeof(drops4) / sizeof(*drops4); i++)
+		add(s, KERNEL_DROPS, find_field(snmp, "Ip:", drops4[i]));
+	for (size_t i = 0; snmp6 && i < sizeof(drops6) / sizeof(*drops6); i++)
+		add(s, KERNEL_DROPS, find_line(snmp6, drops6[i]));
+	free(dev);
+	free(snmp);
+	free(snmp6);
+	return 0;
+}
+
 static void take(struct diagnosis_run *d, struct snapshot *s)
 {
 	bool down = d->m->direction == DIR_DOWN;
@@ -208,8 +257,16 @@ static void take(struct diagnosis_run *d, struct snapshot *s)
 	s->n = 0;
 	for (int i = 0; i < N_COUNTS; i++)
 		s->v[i] = NAN;
-	for (size_t i = 0; i < engines_count(d->t->engines); i++)
-		take_engine(s, engines_at(d->t->engines, i));
+	for (size_t i = 0; i < engines_count(d->t->engines); i++) {
+		struct engine *en = engines_at(d->t->engines, i);
+
+		if (!is_translator(en))
+			continue;
+		take_engine(s, en);
+		if (world_node_alive(d->t->world, en->daemon->node))
+			world_enter(d->t->world, en->daemon->node, look_around,
+				    s, NULL);
+	}
 	for (int i = 0; i < 2; i++) {
 		struct look l = {s, down ? i == 1 : i == 0};
 
@@ -386,6 +443,8 @@ void diagnosis_finish(struct diagnosis_run *d, struct measurement *m)
 	score_set_num(m, "fragments", e.fragments);
 	score_set_num(m, "too-big-received", e.icmp_too_big);
 	score_set_num(m, "bad-checksums", e.bad_checksums);
+	score_set_num(m, "interface-drops", diff(d, INTERFACE_DROPS));
+	score_set_num(m, "kernel-drops", diff(d, KERNEL_DROPS));
 	score_set_num(m, "cpe-cpu", e.cpe_cpu);
 	score_set_num(m, "plat-cpu", e.plat_cpu);
 	units_format(isfinite(e.rate_bps) ? e.rate_bps : 0, UNIT_RATE, rate,

@@ -134,13 +134,22 @@ static struct diagnosis_run *begin_diagnosis(struct timeline *t,
 static void end_diagnoses(struct play *p)
 {
 	for (size_t i = 0; i < p->n_probes; i++)
-		if (p->probes[i].diagnosis && probe_done(p->probes[i].probe))
+		if (p->probes[i].diagnosis && probe_counted(p->probes[i].probe))
 			diagnosis_end(p->probes[i].diagnosis);
 }
 
+struct alone {
+	struct probe *probe;
+	struct diagnosis_run *diagnosis; /* or NULL */
+};
+
 static bool one_done(void *arg)
 {
-	return probe_done(arg);
+	struct alone *a = arg;
+
+	if (a->diagnosis && probe_counted(a->probe))
+		diagnosis_end(a->diagnosis);
+	return probe_done(a->probe);
 }
 
 int timeline_measure(struct timeline *t, const struct measure_spec *v, size_t n,
@@ -148,8 +157,7 @@ int timeline_measure(struct timeline *t, const struct measure_spec *v, size_t n,
 {
 	for (size_t i = 0; i < n; i++) {
 		double length = v[i].for_ns > 0 ? v[i].for_ns : 10e9;
-		struct diagnosis_run *d = begin_diagnosis(t, &v[i]);
-		struct probe *p;
+		struct alone a = {.diagnosis = begin_diagnosis(t, &v[i])};
 		int ret;
 
 		if (t->stage)
@@ -158,12 +166,12 @@ int timeline_measure(struct timeline *t, const struct measure_spec *v, size_t n,
 					      spec_probe_word(v[i].kind)));
 		ret = probe_start(t->world, &v[i],
 				  mono_add(clock_now(), (int64_t)length),
-				  t->result->dir, t->arena, &p, e);
+				  t->result->dir, t->arena, &a.probe, e);
 		if (ret)
 			return ret;
-		ret = loop_run_until(world_loop(t->world), one_done, p,
-				     probe_deadline(p));
-		collect(t, p, d, phase);
+		ret = loop_run_until(world_loop(t->world), one_done, &a,
+				     probe_deadline(a.probe));
+		collect(t, a.probe, a.diagnosis, phase);
 		if (ret == -EINTR)
 			return ret;
 		tell_last(t);

@@ -156,7 +156,7 @@ static bool is_free(const struct ports *po, uint16_t port)
 /* ---- ports that are held ---------------------------------------------------
  */
 
-#define TURNS 8 /* looked at in a call */
+#define TURNS 64 /* looked at in a call */
 
 void pool_hold(struct pool *p, uint32_t addr, enum nat64_proto proto,
 	       uint16_t port)

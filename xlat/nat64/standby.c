@@ -24,8 +24,10 @@
  * become owned.
  *
  * Both tables may have bound one end differently (they were active at once,
- * unable to talk). Then each keeps what it has, the refusal is counted, and
- * either binding ends as usual: no packet of a living flow changes its port.
+ * unable to talk; where ports rest, one may not have the port free again that
+ * the other still knows). Then each keeps what it has, the refusal is counted,
+ * and either binding ends as usual: no packet of a living flow changes its
+ * port.
  */
 #include "nat64.h"
 

@@ -309,7 +309,8 @@ bool nat64_expire(struct nat64 *n, struct mono now, unsigned int budget)
 {
 	int64_t end = now.ns / NAT64_TICK_NS;
 
-	pool_turn(&n->pool, now, n->timers.hold_ns);
+	if (n->cursor < end) /* once in a tick is enough */
+		pool_turn(&n->pool, now, n->timers.hold_ns);
 	/* one turn visits every slot: what is behind it is visited as well */
 	if (n->cursor < end - WHEEL_SLOTS)
 		n->cursor = end - WHEEL_SLOTS;

@@ -91,6 +91,9 @@ static inline void open_node(struct node *x, struct node *other, uint32_t most)
 	c.pool4 = &pool;
 	c.n_pool4 = 1;
 	c.max_sessions = c.max_bibs = most;
+	/* where ports rest, two that are apart bind a host differently, and
+	 * keep to it: that is no matter of replication */
+	c.timers.hold_ns = 0;
 	c.seed[0] = rng_next(&rng);
 	x->mem = aligned_alloc(64, (nat64_memory(&c) + 63) & ~(size_t)63);
 	memset(x->mem, 0, nat64_memory(&c));
