@@ -43,6 +43,11 @@ static const struct setting for_routers4[] = {
 	{"net/ipv4/conf/default/forwarding", "1"},
 };
 
+/* IPv4 without DF: whoever is on the way may fragment. */
+static const struct setting for_servers_without_df[] = {
+	{"net/ipv4/ip_no_pmtu_disc", "1"},
+};
+
 /* The kernel must not put packets of its own on an emulated link. */
 static const struct setting for_relay[] = {
 	{"net/ipv6/conf/all/disable_ipv6", "1"},
@@ -89,6 +94,8 @@ void plan_add_sysctls(struct planner *b)
 			ADD_SETTINGS(b, i, for_routers4);
 		if (routes6(role))
 			ADD_SETTINGS(b, i, for_routers6);
+		if (role == NODE_SERVER && !b->t->internet.df)
+			ADD_SETTINGS(b, i, for_servers_without_df);
 		ADD_SETTINGS(b, i, for_all);
 	}
 }

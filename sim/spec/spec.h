@@ -148,6 +148,7 @@ struct name_spec {
 struct internet_spec {
 	double rtt_ns; /* between border and servers */
 	bool dnssec;   /* zones signed; default true */
+	bool df;       /* servers set it in IPv4; default true */
 	struct name_spec *names;
 	size_t n_names;
 };

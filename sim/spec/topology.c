@@ -180,6 +180,7 @@ const struct yfield internet_fields[] = {
 	RANGED("rtt", YF_QUANTITY, struct raw_internet, spec.rtt_ns, UNIT_TIME,
 	       0, 10.0 * NS_PER_S),
 	FIELD("dnssec", YF_BOOL, struct raw_internet, spec.dnssec),
+	FIELD("df", YF_BOOL, struct raw_internet, spec.df),
 	NEEDED("names", YF_NODE, struct raw_internet, names),
 	{0},
 };
@@ -191,7 +192,7 @@ static void set_defaults(struct topology *t)
 	prefix6_parse("64:ff9b::/96", &t->pool6);
 	prefix4_parse("100.64.0.0/16", &t->infra4);
 	prefix4_parse("192.168.1.0/24", &t->lan4);
-	t->internet.dnssec = true;
+	t->internet.dnssec = t->internet.df = true;
 	t->dns64 = (struct dns64_spec){.engine = "bind9", .validation = true};
 	/* FRR's own SPF throttle; hello and dead for failover in seconds */
 	t->routing = (struct routing_spec){.engine = "frr",

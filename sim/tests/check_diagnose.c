@@ -7,6 +7,7 @@
 #include "../score/diagnose.h"
 
 #include <check.h>
+#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,6 +153,67 @@ START_TEST(every_verdict_has_evidence_above)
 }
 END_TEST
 
+/* ---- a whole matrix, as it was played --------------------------------------
+ */
+
+static double number(const json_t *o, const char *key)
+{
+	const json_t *v = json_object_get(o, key);
+
+	return json_is_number(v) ? json_number_value(v) : NAN;
+}
+
+static struct diagnose_evidence evidence_of(const json_t *cell)
+{
+	const json_t *o = json_object_get(cell, "evidence");
+
+	return (struct diagnose_evidence){
+		.rate_bps = number(o, "rate"),
+		.link_bps = number(o, "rate") / number(o, "link-share"),
+		.retransmits = number(o, "retransmits"),
+		.timeouts = number(o, "timeouts"),
+		.icmp_too_big = number(o, "too-big-received"),
+		.bad_checksums = number(o, "bad-checksums"),
+		.packets = number(o, "packets"),
+		.oversize = number(o, "oversize"),
+		.told_too_big = number(o, "told-too-big"),
+		.send_refused = number(o, "send-refused"),
+		.fragments = number(o, "fragments"),
+		.cpe_cpu = number(o, "cpe-cpu"),
+		.plat_cpu = number(o, "plat-cpu"),
+		.armed = json_is_true(json_object_get(cell, "armed")),
+	};
+}
+
+/* The settings decide whether there is a fault, and of which kind. */
+START_TEST(a_recorded_matrix_is_judged_by_its_settings)
+{
+	json_error_t why;
+	json_t *cells = json_load_file("sim/tests/data/offload-matrix.json", 0,
+				       &why),
+	       *cell;
+	size_t i;
+
+	ck_assert_msg(json_array_size(cells) >= 30, "%s", why.text);
+	json_array_foreach(cells, i, cell)
+	{
+		struct diagnose_evidence e = evidence_of(cell);
+		struct diagnose_result r = diagnose(&e);
+		const char *name =
+			json_string_value(json_object_get(cell, "cell"));
+		const char *fault =
+			json_string_value(json_object_get(cell, "fault"));
+
+		ck_assert_msg(diagnosis_is_fault(r.is) == (fault != NULL),
+			      "%s: %s", name, diagnosis_word(r.is));
+		if (fault)
+			ck_assert_msg(strstr(fault, diagnosis_word(r.is)),
+				      "%s: %s", name, diagnosis_word(r.is));
+	}
+	json_decref(cells);
+}
+END_TEST
+
 /* As fast as its link, or unhindered: whatever else is counted a little. */
 START_TEST(a_healthy_run_is_never_a_fault)
 {
@@ -216,6 +278,7 @@ int main(void)
 
 	tcase_add_loop_test(t, recorded_evidence, 0, N_RECORDED);
 	tcase_add_test(t, every_verdict_has_evidence_above);
+	tcase_add_test(t, a_recorded_matrix_is_judged_by_its_settings);
 	tcase_add_test(t, a_healthy_run_is_never_a_fault);
 	tcase_add_test(t, nothing_known_is_unexplained);
 	tcase_add_test(t, path_mtu_discovery_is_no_fault);

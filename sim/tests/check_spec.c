@@ -92,7 +92,7 @@ START_TEST(topology_of_wisp_pair)
 	ck_assert_uint_eq(t->plats[1].pos.column, 3);
 	ck_assert_uint_eq(t->dns64.n_on, 2);
 	ck_assert_str_eq(t->dns64.on[0], "plat1");
-	ck_assert(t->dns64.validation && t->internet.dnssec);
+	ck_assert(t->dns64.validation && t->internet.dnssec && t->internet.df);
 	ck_assert(t->routing.hello_ns == 1e9 && t->routing.dead_ns == 4e9);
 	ck_assert(t->routing.spf_delay_ns == 0);
 	ck_assert(t->routing.spf_holdtime_ns == 50e6);
@@ -228,6 +228,7 @@ static const char full_topology[] =
 	"    homes: {clat: xlatd}\n"
 	"internet:\n"
 	"  dnssec: false\n"
+	"  df: false\n"
 	"  names: {a.example: [\"2001:db8:8000::1\"]}\n"
 	"links:\n"
 	"  border-left: lte\n"
@@ -243,6 +244,7 @@ START_TEST(topology_with_every_key)
 	ck_assert_int_eq(t->plats[0].ospf_cost, 10);
 	ck_assert_ptr_null(t->plats[0].host);
 	ck_assert(!t->dns64.validation && !t->internet.dnssec);
+	ck_assert(!t->internet.df);
 	ck_assert(t->routing.spf_delay_ns == 1e6);
 	ck_assert(p->down.rate_bps == 40e6 && p->up.rate_bps == 8e6);
 	ck_assert(p->down.queue_ns == 200e6 && p->up.queue_ns == 50e6);
