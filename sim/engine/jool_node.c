@@ -242,6 +242,34 @@ int jool_node_start(struct jool *j, struct err *e)
 	return ret ? ret : engine_poll(j->en, node_step, e);
 }
 
+/* How it looks from both ends of the wire that nothing comes through. */
+static void keep_state(struct jool *j)
+{
+	static const char *const questions[] = {
+		"run /sbin/ip -s link", "run /sbin/ip -6 neigh",
+		"run /sbin/ip -6 route", "run /sbin/ip address"};
+	const char *links[] = {"ip", "-s", "link", NULL};
+	const char *neighbours[] = {"ip", "-6", "neigh", NULL};
+	char name[48], *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	struct err e;
+
+	for (size_t i = 0; f && i < sizeof(questions) / sizeof(*questions);
+	     i++) {
+		const char *said = guest_ask(j->guest, questions[i], &e);
+
+		fprintf(f, "guest: %s\n%s\n", questions[i],
+			said ? said : e.text);
+	}
+	snprintf(name, sizeof(name), "jool-%s.guest", j->name);
+	engine_put(j->en, name, f, &text, &len, &e);
+	snprintf(name, sizeof(name), "jool-%s.links", j->name);
+	engine_run(j->en->world, j->en->daemon->node, links, name, &e);
+	snprintf(name, sizeof(name), "jool-%s.neighbours", j->name);
+	engine_run(j->en->world, j->en->daemon->node, neighbours, name, &e);
+}
+
 int jool_node_ready(struct jool *j, struct mono deadline, struct err *e)
 {
 	int ret = engine_await_serving(j->en, deadline, e);
@@ -258,6 +286,7 @@ int jool_node_ready(struct jool *j, struct mono deadline, struct err *e)
 			       "the guest does not answer to '%s': it hangs",
 			       j->script[j->at]);
 	case JOOL_PING:
+		keep_state(j);
 		break;
 	}
 	return err_set(e, ETIMEDOUT,
