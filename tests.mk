@@ -20,7 +20,7 @@ check_outage_LIBS := score base
 SIM_TESTS += check_drill
 check_drill_LIBS := score base
 SIM_TESTS += check_diagnose
-check_diagnose_LIBS := score base
+check_diagnose_LIBS := score base report
 
 SIM_TESTS += check_matrix
 check_matrix_LIBS := report score spec base

@@ -11,6 +11,10 @@
  * the segments fit. Those that go on after that are needless, if the sender
  * gets them, and path MTU discovery that fails if it does not.
  *
+ * A merged frame without DF may be fragmented, and comes through; but one whose
+ * checksum was left to a card, with that word lost as well, is dropped where it
+ * is put together again: a black hole at the end of the way.
+ *
  * NAN compares false, so that what nobody counted never becomes a reason.
  */
 #include "diagnose.h"
@@ -92,7 +96,8 @@ static bool loses_superpackets(const struct diagnose_evidence *e)
 {
 	return is_slow(e) && e->timeouts >= TIMEOUTS_MIN &&
 	       (e->told_too_big >= REFUSED_MIN ||
-		e->send_refused >= REFUSED_MIN);
+		e->send_refused >= REFUSED_MIN ||
+		e->bad_checksums >= REFUSED_MIN);
 }
 
 static enum diagnosis how_lost(const struct diagnose_evidence *e)

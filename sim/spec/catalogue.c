@@ -86,6 +86,7 @@ static const struct metric_def diagnosis_metrics[] = {
 	{"ratio", UNIT_RATIO, "of the native rate"},
 	{"timeouts", UNIT_NONE, "retransmission timers that went off"},
 	{"timeout-share", UNIT_RATIO, "of all retransmissions"},
+	{"packets", UNIT_NONE, "packets that the translators took in"},
 	{"oversize", UNIT_NONE,
 	 "frames above the MTU without a segment size, at a translator"},
 	{"told-too-big", UNIT_NONE, "packets it refused with an error"},

@@ -2,7 +2,8 @@
 /*
  * Evidence, and the verdict that it has to get: of collapses, cures, needless
  * errors and partial checksums as real runs left it (xlatd behind a raw socket,
- * Jool in a virtual machine; 150 Mbit/s radio), of the others as reasoned.
+ * Jool in a virtual machine; 150 Mbit/s radio), of the others as reasoned. And a
+ * whole matrix as it was played: data/offload-matrix.json.
  */
 #include "../score/diagnose.h"
 

@@ -437,6 +437,7 @@ void diagnosis_finish(struct diagnosis_run *d, struct measurement *m)
 	score_set_num(m, "timeouts", e.timeouts);
 	score_set_num(m, "timeout-share", e.timeouts / e.retransmits);
 	score_set_num(m, "link-share", e.rate_bps / e.link_bps);
+	score_set_num(m, "packets", e.packets);
 	score_set_num(m, "oversize", e.oversize);
 	score_set_num(m, "told-too-big", e.told_too_big);
 	score_set_num(m, "send-refused", e.send_refused);
