@@ -49,7 +49,7 @@ probe_SRCS := capture capture_node dns dns_msg dns_node iperf3 node_args ping \
 	ping_node probe flood flood_node flow resolv_conf resolver resolver_node sessions \
 	sessions_node sessions_server stream stream_main stream_node stream_record \
 	throughput tls tls_node tls_server transfer transfer_score
-timeline_SRCS := timeline events await drill census diagnosis
+timeline_SRCS := timeline events await drill census diagnosis superpackets
 score_SRCS := outage drill score stats diagnose
 conform_SRCS := fields packet_parse packet_build packet_match packet_print suite \
 	suite_case knobs bench bench_port bench_world players player_xlatd player_tayga \

@@ -51,6 +51,7 @@ struct diagnosis_run {
 	const struct measure_spec *m;
 	int ends[2]; /* client, server; -1 */
 	struct snapshot begin, end;
+	struct superpackets *frames;
 	bool ended;
 };
 
@@ -289,6 +290,7 @@ struct diagnosis_run *diagnosis_begin(struct timeline *t,
 	d->ends[0] = plan_find_node(p, m->from);
 	if (!probe_resolve(p, m->to, &target, &e))
 		d->ends[1] = target.node;
+	d->frames = superpackets_watch(t);
 	take(d, &d->begin);
 	return d;
 }
@@ -299,6 +301,7 @@ void diagnosis_end(struct diagnosis_run *d)
 		return;
 	d->ended = true;
 	take(d, &d->end);
+	superpackets_stop(d->frames);
 }
 
 /* ---- evidence --------------------------------------------------------------
@@ -437,6 +440,12 @@ void diagnosis_finish(struct diagnosis_run *d, struct measurement *m)
 	score_set_num(m, "timeouts", e.timeouts);
 	score_set_num(m, "timeout-share", e.timeouts / e.retransmits);
 	score_set_num(m, "link-share", e.rate_bps / e.link_bps);
+	score_set_num(m, "access-superpackets",
+		      superpackets_share(d->frames, SUPERPACKETS_ACCESS));
+	score_set_num(m, "border-superpackets",
+		      superpackets_share(d->frames, SUPERPACKETS_BORDER));
+	score_set_num(m, "engine-superpackets",
+		      superpackets_share(d->frames, SUPERPACKETS_ENGINE));
 	score_set_num(m, "packets", e.packets);
 	score_set_num(m, "oversize", e.oversize);
 	score_set_num(m, "told-too-big", e.told_too_big);

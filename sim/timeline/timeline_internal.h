@@ -50,6 +50,25 @@ void drills_finish(struct drills *d, struct mono end);
 /* ---- diagnoses: transfers, and why they were as fast as they were ---------
  */
 
+/* superpackets.c: at the PLATs */
+enum superpacket_side {
+	SUPERPACKETS_ACCESS, /* their interfaces to the access router */
+	SUPERPACKETS_BORDER,
+	SUPERPACKETS_ENGINE, /* what the engine is handed and gives */
+	SUPERPACKET_SIDES
+};
+
+struct superpackets;
+
+/* superpackets_watch - count from now on; superpackets_stop - to be called, and
+ * may be called again. What cannot be opened is not counted. */
+struct superpackets *superpackets_watch(struct timeline *t);
+void superpackets_stop(struct superpackets *s);
+/* superpackets_share - frames above 1500 bytes, of all above 1000; NAN: none.
+ */
+double superpackets_share(const struct superpackets *s,
+			  enum superpacket_side side);
+
 struct diagnosis_run;
 
 /* diagnosis_begin - look at all counters, before @m starts. */
