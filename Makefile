@@ -38,7 +38,7 @@ spec_SRCS := catalogue names kinds profile topology topology_check measure \
 	events expect scenario matrix
 plan_SRCS := addrplan links nodes plan print routes steps
 world_SRCS := quota world names node mounts proc netlink link addr route verify \
-	offload tbf hole watch clean
+	offload tbf hole watch clean procnet
 engine_SRCS := engine start util ask nlroute announce relay bind9 bind9_auth bind9_dns64 \
 	frr frr_conf vty health health_main radv radv_main xlatd
 engine_SRCS += jool jool_host jool_net pair jool_node jool_vm guest jool_module jool_sync jool_bench

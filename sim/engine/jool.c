@@ -31,6 +31,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -39,6 +40,7 @@
 
 #include "../../xlat/base/file.h"
 #include "../../xlat/base/log.h"
+#include "../world/procnet.h"
 #include "guest.h"
 #include "jool_node.h"
 
@@ -255,6 +257,11 @@ static int jool_configure(struct engine *en, struct err *e)
 				sizeof(j->tool_path));
 	if (ret)
 		return ret;
+	if (is_plat(en) && !engine_node(en)->plat->guest_gro &&
+	    j->host.backend == JOOL_HOST)
+		return err_set(e, EINVAL,
+			       "`guest-gro: false`: Jool is a module of this "
+			       "kernel, and has no virtual machine");
 	find_lan(j);
 	if (is_plat(en)) {
 		j->peer = jool_sync_find(en);
@@ -354,6 +361,27 @@ static void jool_keep_tables(struct engine *en)
 	}
 }
 
+/*
+ * What came cut off into the virtual machine: its driver has small buffers
+ * while GRO is off there, and does not say so to the node.
+ */
+static void add_truncated(struct jool *j, json_t *o)
+{
+	const char *text;
+	double v4, v6;
+	struct err e;
+
+	if (j->host.backend != JOOL_UML)
+		return;
+	text = guest_ask(j->guest, "run /bin/cat /proc/net/netstat", &e);
+	v4 = text ? procnet_field(text, "IpExt:", "InTruncatedPkts") : NAN;
+	text = guest_ask(j->guest, "run /bin/cat /proc/net/snmp6", &e);
+	v6 = text ? procnet_line(text, "Ip6InTruncatedPkts") : NAN;
+	if (isfinite(v4) && isfinite(v6))
+		json_object_set_new(o, "GUEST_TRUNCATED",
+				    json_integer((json_int_t)(v4 + v6)));
+}
+
 static json_t *jool_counters(struct engine *en)
 {
 	struct jool *j = en->state;
@@ -370,6 +398,7 @@ static json_t *jool_counters(struct engine *en)
 	o = parse_stats(text);
 	free(text);
 	j->sessions = json_integer_value(json_object_get(o, "JSTAT_SESSIONS"));
+	add_truncated(j, o);
 	if (j->peer)
 		json_object_set_new(o, "joold",
 				    json_string(jool_sync_state(j, &e)));

@@ -100,6 +100,7 @@ static int write_script(const struct jool *j, struct err *e)
 
 int jool_node_configure(struct jool *j, struct err *e)
 {
+	const struct plat_spec *plat = engine_node(j->en)->plat;
 	int ret;
 
 	j->routes = nlroute_open(j->en->world, j->en->daemon->node, e);
@@ -114,6 +115,8 @@ int jool_node_configure(struct jool *j, struct err *e)
 	jool_say(j, "sysctl net/ipv4/conf/default/rp_filter 0");
 	jool_say(j, "up lo");
 	jool_say(j, JOOL_GUEST_WHOLE);
+	if (plat && !plat->guest_gro)
+		jool_say(j, JOOL_GUEST_NO_GRO);
 	jool_say(j, "up vec0");
 	j->wired = j->n_script;
 	jool_say(j, "addr vec0 " JOOL_GUEST_LL " 64");

@@ -41,6 +41,10 @@ static const struct {
 		{"superpacket black hole (metadata lost)", "offload",
 		 "gro: off on what receives for the translator, or an "
 		 "attachment that keeps metadata"},
+	[DIAGNOSIS_TRUNCATED] =
+		{"truncated superpackets (small receive buffers)", "offload",
+		 "GRO on inside the virtual machine, so that its buffers take "
+		 "superpackets (guest-gro: true)"},
 	[DIAGNOSIS_NEEDLESS_PTB] =
 		{"needless Packet Too Big", "offload",
 		 "gro: off on what receives for the translator, or an "
@@ -69,6 +73,7 @@ bool diagnosis_is_fault(enum diagnosis d)
 {
 	switch (d) {
 	case DIAGNOSIS_BLACK_HOLE:
+	case DIAGNOSIS_TRUNCATED:
 	case DIAGNOSIS_NEEDLESS_PTB:
 	case DIAGNOSIS_PMTU:
 	case DIAGNOSIS_CHECKSUM:
@@ -96,12 +101,14 @@ static bool loses_superpackets(const struct diagnose_evidence *e)
 {
 	return is_slow(e) && e->timeouts >= TIMEOUTS_MIN &&
 	       (e->told_too_big >= REFUSED_MIN ||
-		e->send_refused >= REFUSED_MIN ||
+		e->send_refused >= REFUSED_MIN || e->truncated >= REFUSED_MIN ||
 		e->bad_checksums >= REFUSED_MIN);
 }
 
 static enum diagnosis how_lost(const struct diagnose_evidence *e)
 {
+	if (e->truncated >= REFUSED_MIN)
+		return DIAGNOSIS_TRUNCATED;
 	if (!(e->told_too_big >= REFUSED_MIN) ||
 	    e->send_refused > e->told_too_big)
 		return DIAGNOSIS_BLACK_HOLE;

@@ -22,6 +22,7 @@ struct diagnose_evidence {
 	double told_too_big; /* refused, with an error to the sender */
 	double send_refused; /* translated, and refused by the way out */
 	double fragments;    /* made of larger packets */
+	double truncated;    /* that came cut off */
 	double cpe_cpu, plat_cpu; /* busiest process, of one core */
 	bool armed; /* metadata is lost and something upstream still merges */
 };
@@ -31,6 +32,7 @@ enum diagnosis {
 	DIAGNOSIS_LINK,
 	DIAGNOSIS_CPU,
 	DIAGNOSIS_BLACK_HOLE,
+	DIAGNOSIS_TRUNCATED,
 	DIAGNOSIS_NEEDLESS_PTB,
 	DIAGNOSIS_PMTU,
 	DIAGNOSIS_CHECKSUM,

@@ -98,6 +98,8 @@ static const struct metric_def diagnosis_metrics[] = {
 	{"told-too-big", UNIT_NONE, "packets it refused with an error"},
 	{"send-refused", UNIT_NONE, "packets that its way out refused"},
 	{"fragments", UNIT_NONE, "fragments that it made"},
+	{"truncated", UNIT_NONE,
+	 "packets that came cut off into its virtual machine"},
 	{"too-big-received", UNIT_NONE, "such errors that reached the sender"},
 	{"bad-checksums", UNIT_NONE, "segments that an end dropped for it"},
 	{"interface-drops", UNIT_NONE,

@@ -12,7 +12,7 @@
 #include "../../xlat/base/err.h"
 #include "spec.h"
 
-#define MATRIX_MAX_CELLS 5000
+#define MATRIX_MAX_CELLS 10000
 
 struct matrix_value {
 	const char *name;

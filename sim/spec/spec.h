@@ -96,6 +96,7 @@ struct plat_spec {
 	int64_t sessions;     /* room for so many; 0: as the engine has it */
 	/* xlatd: of one subscriber (a /64); 0: no limit */
 	int64_t subscriber_sessions, subscriber_ports;
+	bool guest_gro; /* jool: in its virtual machine; default true */
 	struct tuning tuning;
 };
 

@@ -73,6 +73,7 @@ const struct yfield plat_fields[] = {
 	       subscriber_sessions, UNIT_NONE, 1, 1 << 26),
 	RANGED("subscriber-ports", YF_INT, struct plat_spec, subscriber_ports,
 	       UNIT_NONE, 1, 65536),
+	FIELD("guest-gro", YF_BOOL, struct plat_spec, guest_gro),
 	TUNING(struct plat_spec, tuning),
 	{0},
 };
@@ -237,7 +238,10 @@ static void read_plats(struct spec_reader *r, const struct ynode *n,
 		struct plat_spec *v = ARENA_APPEND(r->a, t->plats, t->n_plats);
 
 		*v = (struct plat_spec){
-			.pos = p->key_pos, .name = p->key, .ospf_cost = 10};
+			.pos = p->key_pos,
+			.name = p->key,
+			.ospf_cost = 10,
+			.guest_gro = true};
 		yaml_read_map(p->value, arena_printf(r->a, "plat %s", p->key),
 			      plat_fields, v, r->a, r->d);
 	}

@@ -213,8 +213,8 @@ static void check_attach(const struct checker *c, const struct ynode *m,
 		     attach, words);
 }
 
-/* What only xlatd understands. */
-static void check_xlatd_keys(const struct checker *c, const struct ynode *m,
+/* What only one engine understands. */
+static void check_engine_keys(const struct checker *c, const struct ynode *m,
 			     const char *engine)
 {
 	static const char *const keys[] = {
@@ -228,6 +228,9 @@ static void check_xlatd_keys(const struct checker *c, const struct ynode *m,
 		"subscriber-ports",
 	};
 
+	if (engine && strcmp(engine, "jool") != 0 && yaml_get(m, "guest-gro"))
+		diags_add(c->r->d, place_of(c, m, "guest-gro"),
+			  "`guest-gro` is for engine jool, not %s", engine);
 	if (!engine || !strcmp(engine, "xlatd"))
 		return;
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
@@ -315,14 +318,14 @@ static void check_engines(const struct checker *c)
 		const struct plat_spec *v = &c->t->plats[i];
 
 		check_attach(c, yaml_get(plats, v->name), v->engine, v->attach);
-		check_xlatd_keys(c, yaml_get(plats, v->name), v->engine);
+		check_engine_keys(c, yaml_get(plats, v->name), v->engine);
 	}
 	for (size_t i = 0; i < c->t->n_towers; i++) {
 		const struct tower_spec *v = &c->t->towers[i];
 		const struct ynode *n = yaml_get(towers, v->name);
 
 		if (yaml_get(n, "homes"))
-			check_xlatd_keys(c, yaml_get(n, "homes"),
+			check_engine_keys(c, yaml_get(n, "homes"),
 					 v->homes.clat);
 		if (v->homes.attach)
 			check_attach(c, yaml_get(n, "homes"), v->homes.clat,

@@ -66,6 +66,16 @@ static const struct {
 	  .armed = true},
 	 DIAGNOSIS_BLACK_HOLE,
 	 "offload"},
+	{"Jool, GRO off inside its virtual machine, down",
+	 {.rate_bps = 488e3,
+	  .link_bps = RADIO,
+	  .retransmits = 63,
+	  .timeouts = 4,
+	  .packets = 190,
+	  .told_too_big = 1,
+	  .truncated = 29},
+	 DIAGNOSIS_TRUNCATED,
+	 "offload"},
 	{"tx checksum left to a card",
 	 {.rate_bps = NAN,
 	  .link_bps = RADIO,
@@ -180,6 +190,7 @@ static struct diagnose_evidence evidence_of(const json_t *cell)
 		.told_too_big = number(o, "told-too-big"),
 		.send_refused = number(o, "send-refused"),
 		.fragments = number(o, "fragments"),
+		.truncated = number(o, "truncated"),
 		.cpe_cpu = number(o, "cpe-cpu"),
 		.plat_cpu = number(o, "plat-cpu"),
 		.armed = json_is_true(json_object_get(cell, "armed")),
@@ -248,7 +259,8 @@ END_TEST
 START_TEST(nothing_known_is_unexplained)
 {
 	struct diagnose_evidence e = {NAN, NAN, NAN, NAN, NAN, NAN, NAN,
-				      NAN, NAN, NAN, NAN, NAN, NAN, false};
+				      NAN, NAN, NAN, NAN, NAN, NAN, NAN,
+				      false};
 
 	ck_assert(!diagnosis_is_fault(diagnose(&e).is));
 	e.rate_bps = 1e5;

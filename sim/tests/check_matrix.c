@@ -384,7 +384,7 @@ START_TEST(too_many_cells)
 	put_matrix(text);
 	ck_assert_ptr_null(matrix_load(path_of("m.yaml"), a, &d));
 	ck_assert_uint_eq(d.n, 1);
-	ck_assert_ptr_nonnull(strstr(d.v[0].text, "more than 5000 cells"));
+	ck_assert_ptr_nonnull(strstr(d.v[0].text, "more than 10000 cells"));
 }
 END_TEST
 

@@ -17,6 +17,7 @@
 
 #include "../../xlat/base/file.h"
 #include "../score/diagnose.h"
+#include "../world/procnet.h"
 #include "timeline_internal.h"
 
 enum count {
@@ -31,6 +32,7 @@ enum count {
 	BAD_CHECKSUMS,
 	INTERFACE_DROPS,
 	KERNEL_DROPS,
+	TRUNCATED,
 	N_COUNTS
 };
 
@@ -99,6 +101,7 @@ static void add_jool(struct snapshot *s, const json_t *o)
 		    sparse(o, "JSTAT_RECEIVED6", NULL));
 	add(s, TOLD_TOO_BIG, sparse(o, "JSTAT_PKT_TOO_BIG", NULL));
 	add(s, SEND_REFUSED, sparse(o, "JSTAT_DST_OUTPUT", NULL));
+	add(s, TRUNCATED, at(o, "GUEST_TRUNCATED", NULL));
 }
 
 static bool is_translator(const struct engine *en)
@@ -133,47 +136,6 @@ struct look {
 	bool sender;
 };
 
-/*
- * A field of /proc/net/snmp or netstat: a line of names, then one of numbers,
- * both after "GROUP:".
- */
-static double find_field(const char *text, const char *group, const char *name)
-{
-	size_t len = strlen(group);
-	const char *names = text, *values;
-	char word[64];
-	int used, used2;
-	double v;
-
-	while (names && strncmp(names, group, len) != 0) {
-		names = strchr(names, '\n');
-		names = names ? names + 1 : NULL;
-	}
-	values = names ? strchr(names, '\n') : NULL;
-	if (!values || strncmp(values + 1, group, len) != 0)
-		return NAN;
-	names += len;
-	values += 1 + len;
-	while (sscanf(names, "%63s%n", word, &used) == 1 &&
-	       sscanf(values, "%lf%n", &v, &used2) == 1) {
-		if (!strcmp(word, name))
-			return v;
-		names += used;
-		values += used2;
-	}
-	return NAN;
-}
-
-/* "Name value" lines of /proc/net/snmp6. */
-static double find_line(const char *text, const char *name)
-{
-	const char *at_name = strstr(text, name);
-	double v;
-
-	return at_name && sscanf(at_name + strlen(name), "%lf", &v) == 1 ? v
-									 : NAN;
-}
-
 static char *read_net(const char *file)
 {
 	char path[64];
@@ -191,17 +153,19 @@ static int look_at(void *arg)
 
 	if (snmp)
 		add(l->s, BAD_CHECKSUMS,
-		    find_field(snmp, "Tcp:", "InCsumErrors"));
+		    procnet_field(snmp, "Tcp:", "InCsumErrors"));
 	if (snmp && l->sender) {
-		add(l->s, RETRANSMITS, find_field(snmp, "Tcp:", "RetransSegs"));
+		add(l->s, RETRANSMITS,
+		    procnet_field(snmp, "Tcp:", "RetransSegs"));
 		add(l->s, ICMP_TOO_BIG,
-		    find_field(snmp, "IcmpMsg:", "InType3"));
+		    procnet_field(snmp, "IcmpMsg:", "InType3"));
 	}
 	if (netstat && l->sender)
 		add(l->s, TIMEOUTS,
-		    find_field(netstat, "TcpExt:", "TCPTimeouts"));
+		    procnet_field(netstat, "TcpExt:", "TCPTimeouts"));
 	if (snmp6 && l->sender)
-		add(l->s, ICMP_TOO_BIG, find_line(snmp6, "Icmp6InPktTooBigs"));
+		add(l->s, ICMP_TOO_BIG,
+		    procnet_line(snmp6, "Icmp6InPktTooBigs"));
 	free(snmp);
 	free(netstat);
 	free(snmp6);
@@ -242,9 +206,9 @@ static int look_around(void *arg)
 	if (dev)
 		add(s, INTERFACE_DROPS, device_drops(dev));
 	for (size_t i = 0; snmp && i < sizeof(drops4) / sizeof(*drops4); i++)
-		add(s, KERNEL_DROPS, find_field(snmp, "Ip:", drops4[i]));
+		add(s, KERNEL_DROPS, procnet_field(snmp, "Ip:", drops4[i]));
 	for (size_t i = 0; snmp6 && i < sizeof(drops6) / sizeof(*drops6); i++)
-		add(s, KERNEL_DROPS, find_line(snmp6, drops6[i]));
+		add(s, KERNEL_DROPS, procnet_line(snmp6, drops6[i]));
 	free(dev);
 	free(snmp);
 	free(snmp6);
@@ -430,6 +394,7 @@ void diagnosis_finish(struct diagnosis_run *d, struct measurement *m)
 	e.told_too_big = diff(d, TOLD_TOO_BIG);
 	e.send_refused = diff(d, SEND_REFUSED);
 	e.fragments = diff(d, FRAGMENTS);
+	e.truncated = diff(d, TRUNCATED);
 	e.cpe_cpu = cpu_of(d, DAEMON_CLAT);
 	e.plat_cpu = cpu_of(d, DAEMON_PLAT);
 	r = diagnose(&e);
@@ -451,6 +416,7 @@ void diagnosis_finish(struct diagnosis_run *d, struct measurement *m)
 	score_set_num(m, "told-too-big", e.told_too_big);
 	score_set_num(m, "send-refused", e.send_refused);
 	score_set_num(m, "fragments", e.fragments);
+	score_set_num(m, "truncated", e.truncated);
 	score_set_num(m, "too-big-received", e.icmp_too_big);
 	score_set_num(m, "bad-checksums", e.bad_checksums);
 	score_set_num(m, "interface-drops", diff(d, INTERFACE_DROPS));
