@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define GUEST "guest" /* as a device: inside the virtual machine */
+
 struct finder {
 	struct arena *a;
 	struct setting **v;
@@ -37,6 +39,21 @@ static void add_offloads(const struct finder *f, const char *node,
 						.feature = feature,
 						.value = word});
 	}
+}
+
+/* GRO inside the machine that the engine runs in. */
+static void find_guest(const struct finder *f, const char *node,
+		       const json_t *plat)
+{
+	const char *yes = json_string_value(json_object_get(plat, "guest-gro"));
+
+	if (yes)
+		add(f, (struct setting){.kind = SETTING_OFFLOAD,
+					.node = node,
+					.device = GUEST,
+					.feature = "gro",
+					.value = strcmp(yes, "false") ? "on"
+								      : "off"});
 }
 
 static void find_attach(const struct finder *f, enum setting_kind kind,
@@ -79,7 +96,10 @@ static void find_topology(const struct finder *f, const json_t *t)
 	json_t *o;
 
 	json_object_foreach(json_object_get(t, "plats"), name, o)
+	{
 		find_attach(f, SETTING_ATTACH_PLAT, name, o);
+		find_guest(f, name, o);
+	}
 	json_object_foreach(json_object_get(t, "towers"), name, o)
 	{
 		find_attach(f, SETTING_ATTACH_CLAT, name,
@@ -98,15 +118,29 @@ static const char *word_of(const json_t *o, const char *key)
 	return s ? s : "";
 }
 
+/* A home or a server, by its only neighbour: what they do is a circumstance,
+ * and nothing that the operator sets. */
+static bool is_host(const char *node, const char *device)
+{
+	return (!strncmp(node, "home", 4) && !strncmp(device, "cpe", 3)) ||
+	       (!strcmp(device, "inet") && strcmp(node, "border") != 0);
+}
+
 static void find_events(const struct finder *f, const json_t *events)
 {
 	json_t *o;
 	size_t i;
 
-	json_array_foreach(events, i,
-			   o) if (!strcmp(word_of(o, "do"), "offload"))
-		add_offloads(f, word_of(o, "node"), word_of(o, "interface"),
-			     json_object_get(o, "set"));
+	json_array_foreach(events, i, o)
+	{
+		const char *node = word_of(o, "node");
+		const char *device = word_of(o, "interface");
+
+		if (!strcmp(word_of(o, "do"), "offload") &&
+		    !is_host(node, device))
+			add_offloads(f, node, device,
+				     json_object_get(o, "set"));
+	}
 }
 
 void settings_read(const json_t *overlay, struct arena *a, struct setting **v,
@@ -145,6 +179,11 @@ static const char *offload_do(const struct setting *s, struct arena *a)
 		where = arena_printf(a,
 				     "hypervisor, the port that feeds %s: "
 				     "ethtool -K PORT",
+				     s->node);
+	else if (is_word(s->device, GUEST))
+		where = arena_printf(a,
+				     "%s, inside its virtual machine: "
+				     "ethtool -K NIC",
 				     s->node);
 	else if (is_word(s->device, "nat64") || is_word(s->device, "clat"))
 		where = arena_printf(a,
@@ -253,6 +292,15 @@ static enum setting_state link_in(const struct setting *s,
 	return STATE_UNKNOWN;
 }
 
+static enum setting_state guest_in(const struct setting *s,
+				   const struct topology *t)
+{
+	for (size_t i = 0; i < t->n_plats; i++)
+		if (t->plats[i].guest_gro != is_word(s->value, "on"))
+			return STATE_DIFFERS;
+	return STATE_HOLDS;
+}
+
 /* A PLAT of another name is a PLAT all the same: all of them count. */
 enum setting_state setting_in(const struct setting *s, const struct topology *t)
 {
@@ -260,7 +308,8 @@ enum setting_state setting_in(const struct setting *s, const struct topology *t)
 	size_t n = s->kind == SETTING_ATTACH_PLAT ? t->n_plats : t->n_towers;
 
 	if (s->kind == SETTING_OFFLOAD)
-		return link_in(s, t);
+		return is_word(s->device, GUEST) ? guest_in(s, t)
+						 : link_in(s, t);
 	for (size_t i = 0; i < n; i++) {
 		if (s->kind == SETTING_ATTACH_PLAT)
 			one = is_attached(t->plats[i].engine,

@@ -315,6 +315,41 @@ START_TEST(test_setting_in)
 }
 END_TEST
 
+/* What a host does is a circumstance; a virtual machine's GRO is a setting. */
+START_TEST(test_operators_settings)
+{
+	const char *text =
+		"{\"topology\": {\"plats\": {\"p\": {\"guest-gro\": "
+		"\"false\"}}}, \"scenario\": {\"events\": ["
+		"{\"do\": \"offload\", \"node\": \"both\", "
+		"\"interface\": \"inet\", \"set\": {\"tso\": \"off\"}},"
+		"{\"do\": \"offload\", \"node\": \"home1\", "
+		"\"interface\": \"cpe1\", \"set\": {\"tso\": \"off\"}},"
+		"{\"do\": \"offload\", \"node\": \"border\", "
+		"\"interface\": \"inet\", \"set\": {\"gro\": \"on\"}}]}}";
+	json_t *o = json_loads(text, 0, NULL);
+	struct topology t = {.n_plats = 1};
+	struct plat_spec plat = {.guest_gro = true};
+	struct arena *mem = arena_new();
+	struct setting *v = NULL;
+	size_t n = 0;
+
+	ck_assert_ptr_nonnull(o);
+	settings_read(o, mem, &v, &n);
+	ck_assert_uint_eq(n, 2);
+	ck_assert_str_eq(setting_do(&v[0], mem),
+			 "p, inside its virtual machine: ethtool -K NIC gro "
+			 "off");
+	ck_assert_str_eq(v[1].node, "border");
+	t.plats = &plat;
+	ck_assert_int_eq(setting_in(&v[0], &t), STATE_DIFFERS);
+	plat.guest_gro = false;
+	ck_assert_int_eq(setting_in(&v[0], &t), STATE_HOLDS);
+	json_decref(o);
+	arena_free(mem);
+}
+END_TEST
+
 static Suite *advise_suite(void)
 {
 	Suite *s = suite_create("advise");
@@ -332,6 +367,7 @@ static Suite *advise_suite(void)
 	tcase_add_test(tc, test_stranger);
 	tcase_add_test(tc, test_read_settings);
 	tcase_add_test(tc, test_setting_in);
+	tcase_add_test(tc, test_operators_settings);
 	suite_add_tcase(s, tc);
 	return s;
 }
