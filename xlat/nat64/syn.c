@@ -6,6 +6,9 @@
  * for its six seconds. A SYN leaves it when the IPv6 side sends its own for
  * the same pair (then both have opened at once), or by its time, and then its
  * sender is told. Memory is fixed: NAT64_SYN_SETS * NAT64_SYN_WAYS packets.
+ *
+ * One IPv4 host may fill a sixteenth of it. Its SYNs are counted in a slot that
+ * a keyed hash of its address names; those whose hosts share a slot share that.
  */
 #include "syn.h"
 
@@ -30,6 +33,21 @@ static unsigned int set_of(const struct nat64_syns *t,
 	return (unsigned int)(m >> 60) % NAT64_SYN_SETS;
 }
 
+static uint16_t *count_of(struct nat64_syns *t, struct in_addr host)
+{
+	uint64_t h = (host.s_addr ^ t->seed) * UINT64_C(0x9e3779b97f4a7c15);
+
+	h = (h ^ h >> 32) * UINT64_C(0xd6e8feb86659fd93);
+	return &t->by_host[(h >> 32) % NAT64_SYN_HOSTS];
+}
+
+static void forget(struct nat64_syns *t, struct nat64_syn *s)
+{
+	s->until.ns = 0;
+	t->n--;
+	--*count_of(t, s->dst4);
+}
+
 static bool same(const struct nat64_syn *s, const struct nat64_flow *f)
 {
 	return s->until.ns && s->src4.s_addr == f->src4.s_addr &&
@@ -50,7 +68,7 @@ enum reason nat64_syn_store(struct nat64_syns *t, const struct nat64_flow *f,
 		if (!set[i].until.ns)
 			use = &set[i];
 	}
-	if (!use)
+	if (!use || *count_of(t, f->dst4) >= NAT64_SYN_SHARE)
 		return REASON_NAT64_SYN_FULL;
 	*use = (struct nat64_syn){.src4 = f->src4,
 				  .dst4 = f->dst4,
@@ -60,6 +78,7 @@ enum reason nat64_syn_store(struct nat64_syns *t, const struct nat64_flow *f,
 				  .len = (uint16_t)len};
 	memcpy(use->data, packet, len);
 	t->n++;
+	++*count_of(t, f->dst4);
 	return REASON_NAT64_SYN_QUEUE;
 }
 
@@ -70,8 +89,7 @@ bool nat64_syn_take(struct nat64_syns *t, const struct nat64_flow *f,
 
 	for (unsigned int i = 0; t->n && i < NAT64_SYN_WAYS; i++)
 		if (same(&set[i], f) && mono_before(now, set[i].until)) {
-			set[i].until.ns = 0;
-			t->n--;
+			forget(t, &set[i]);
 			return true;
 		}
 	return false;
@@ -88,8 +106,7 @@ bool nat64_syn_expire(struct nat64_syns *t, struct mono now,
 		if (!s->until.ns || mono_before(now, s->until))
 			continue;
 		*out = *s;
-		s->until.ns = 0;
-		t->n--;
+		forget(t, s);
 		return true;
 	}
 	return false;

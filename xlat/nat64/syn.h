@@ -12,6 +12,8 @@
 #define NAT64_SYN_WAYS	4
 #define NAT64_SYN_BYTES 120 /* the longest IPv4 and TCP headers */
 #define NAT64_SYN_NS	(6 * NS_PER_S)
+#define NAT64_SYN_HOSTS 1024
+#define NAT64_SYN_SHARE (NAT64_SYN_SETS * NAT64_SYN_WAYS / 16) /* of a host */
 
 struct nat64_syn {
 	struct in_addr src4, dst4; /* (T,t) and (Z,z), as in a session */
@@ -25,6 +27,7 @@ struct nat64_syns {
 	uint64_t seed;
 	uint32_t n; /* stored now */
 	uint32_t cursor;
+	uint16_t by_host[NAT64_SYN_HOSTS]; /* stored now, by hash of dst4 */
 	struct nat64_syn e[NAT64_SYN_SETS][NAT64_SYN_WAYS];
 };
 
@@ -36,8 +39,9 @@ void nat64_syns_init(struct nat64_syns *t, uint64_t seed);
  * One that is stored already keeps its time: retransmissions change nothing.
  * @packet: the whole packet, from its IPv4 header
  * Returns REASON_NAT64_SYN_QUEUE, or REASON_NAT64_SYN_FULL when its set is
- * full or the packet longer than NAT64_SYN_BYTES. Nothing that is stored makes
- * room: a flood must not push out an honest SYN.
+ * full, its host has NAT64_SYN_SHARE stored already, or the packet is longer
+ * than NAT64_SYN_BYTES. Nothing that is stored makes room: a flood must not
+ * push out an honest SYN.
  */
 enum reason nat64_syn_store(struct nat64_syns *t, const struct nat64_flow *f,
 			    const void *packet, size_t len, struct mono now);

@@ -8,6 +8,7 @@
 
 #include "../nat64/frag.h"
 #include "../nat64/nat64.h"
+#include "../nat64/syn.h"
 
 #define S(n) ((n)*NS_PER_S)
 
@@ -609,6 +610,41 @@ START_TEST(tcp_reset_and_revival)
 }
 END_TEST
 
+/* One host that sends SYNs without end leaves room for others'. */
+START_TEST(stored_syns_are_shared)
+{
+	static struct nat64_syns t;
+	struct nat64_syn over;
+	struct nat64_flow f;
+	unsigned int greedy = 0, others = 0, told = 0;
+
+	nat64_syns_init(&t, 7);
+	for (unsigned int i = 0; i < 5000; i++) {
+		f = flow6(NAT64_TCP, 1, 1000, 1, 1000 + i);
+		greedy += nat64_syn_store(&t, &f, "x", 1, at(0)) ==
+			  REASON_NAT64_SYN_QUEUE;
+	}
+	ck_assert_uint_eq(greedy, NAT64_SYN_SHARE);
+	for (unsigned int i = 0; i < 100; i++) {
+		f = flow6(NAT64_TCP, 1, 1000, 2 + i, 80);
+		others += nat64_syn_store(&t, &f, "x", 1, at(0)) ==
+			  REASON_NAT64_SYN_QUEUE;
+	}
+	ck_assert_uint_ge(others, 98);
+	/* taken or told, a place is free again */
+	f = flow6(NAT64_TCP, 1, 1000, 101, 80);
+	ck_assert(nat64_syn_take(&t, &f, at(S(1))));
+	while (nat64_syn_expire(&t, at(S(7)), 100000, &over))
+		told++;
+	ck_assert_uint_eq(told, greedy + others - 1);
+	for (unsigned int i = 0; i < NAT64_SYN_HOSTS; i++)
+		ck_assert_uint_eq(t.by_host[i], 0);
+	f = flow6(NAT64_TCP, 1, 1000, 1, 1000);
+	ck_assert_int_eq(nat64_syn_store(&t, &f, "x", 1, at(S(7))),
+			 REASON_NAT64_SYN_QUEUE);
+}
+END_TEST
+
 START_TEST(tcp_needs_a_syn)
 {
 	struct nat64_flow f = flow6(NAT64_TCP, 1, 5000, 1, 80);
@@ -896,6 +932,7 @@ int main(void)
 	tcase_add_test(t, tcp_life_of_a_connection);
 	tcase_add_test(t, tcp_reset_and_revival);
 	tcase_add_test(t, tcp_needs_a_syn);
+	tcase_add_test(t, stored_syns_are_shared);
 	tcase_add_test(t, tcp_opened_from_the_ipv4_side);
 	tcase_add_test(t, tcp_idle_connection_is_probed);
 	tcase_add_test(t, tcp_probe_is_for_idle_connections_only);
