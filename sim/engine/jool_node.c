@@ -117,8 +117,15 @@ int jool_node_configure(struct jool *j, struct err *e)
 	jool_say(j, JOOL_GUEST_WHOLE);
 	if (plat && !plat->guest_gro)
 		jool_say(j, JOOL_GUEST_NO_GRO);
+	/*
+	 * The node's end comes with this one, and is down at first. What is
+	 * sent before it is up fails, and the guest's driver sends nothing
+	 * ever after: so it has nothing to say till then.
+	 */
+	jool_say(j, "sysctl net/ipv6/conf/vec0/disable_ipv6 1");
 	jool_say(j, "up vec0");
 	j->wired = j->n_script;
+	jool_say(j, "sysctl net/ipv6/conf/vec0/disable_ipv6 0");
 	jool_say(j, "addr vec0 " JOOL_GUEST_LL " 64");
 	jool_say(j, "route :: 0 vec0 " JOOL_NODE_LL);
 	jool_say(j, "route 0.0.0.0 0 vec0 " JOOL_NODE_LL);
