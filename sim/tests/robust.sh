@@ -41,7 +41,8 @@ check "nothing is left then" nothing_left
 # Ctrl-C and SIGTERM in each stage
 for sig in INT TERM HUP; do
 	for after in 0.05 0.4 1.5 4; do
-		setsid "$xlatsim" run --quiet --out "$tmp/r" "$here/data/small-long.yaml" >/dev/null 2>&1 &
+		# a shell lets what is behind an & ignore SIGINT
+		setsid env --default-signal=INT "$xlatsim" run --quiet --out "$tmp/r" "$here/data/small-long.yaml" >/dev/null 2>&1 &
 		pid=$!
 		sleep $after
 		kill -$sig $pid

@@ -100,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct diags d;
 	struct err e;
 
-	if (!c) {
+	if (!a) {
 		diags_init(&d);
 		a = arena_new();
 		c = config_load_text("f", text, sizeof(text) - 1, ROLE_PLAT, a,
