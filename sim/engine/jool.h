@@ -40,9 +40,9 @@ int jool_host_find(const char *tool, struct jool_host *h, struct err *why);
  * User Mode Linux's driver takes packets that are put together from others (a
  * reassembled datagram is) and sends zeros for all but the first part.
  */
-#define JOOL_GUEST_WHOLE "feature-off vec0 tx-scatter-gather-fraglist"
+#define JOOL_GUEST_WHOLE  "feature-off vec0 tx-scatter-gather-fraglist"
 #define JOOL_GUEST_NO_GRO "feature-off vec0 rx-gro"
-#define JOOL_GUEST_LL	 "fe80::2"
+#define JOOL_GUEST_LL	  "fe80::2"
 
 /* jool_net_up - bring up device @dev, with the node's address on it. */
 int jool_net_up(struct world *w, int node, const char *dev, struct err *e);

@@ -237,11 +237,10 @@ static void read_plats(struct spec_reader *r, const struct ynode *n,
 		const struct ypair *p = &n->pairs[i];
 		struct plat_spec *v = ARENA_APPEND(r->a, t->plats, t->n_plats);
 
-		*v = (struct plat_spec){
-			.pos = p->key_pos,
-			.name = p->key,
-			.ospf_cost = 10,
-			.guest_gro = true};
+		*v = (struct plat_spec){.pos = p->key_pos,
+					.name = p->key,
+					.ospf_cost = 10,
+					.guest_gro = true};
 		yaml_read_map(p->value, arena_printf(r->a, "plat %s", p->key),
 			      plat_fields, v, r->a, r->d);
 	}

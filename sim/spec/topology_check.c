@@ -215,7 +215,7 @@ static void check_attach(const struct checker *c, const struct ynode *m,
 
 /* What only one engine understands. */
 static void check_engine_keys(const struct checker *c, const struct ynode *m,
-			     const char *engine)
+			      const char *engine)
 {
 	static const char *const keys[] = {
 		"mtu6",
@@ -326,7 +326,7 @@ static void check_engines(const struct checker *c)
 
 		if (yaml_get(n, "homes"))
 			check_engine_keys(c, yaml_get(n, "homes"),
-					 v->homes.clat);
+					  v->homes.clat);
 		if (v->homes.attach)
 			check_attach(c, yaml_get(n, "homes"), v->homes.clat,
 				     v->homes.attach);

@@ -2,8 +2,8 @@
 /*
  * Evidence, and the verdict that it has to get: of collapses, cures, needless
  * errors and partial checksums as real runs left it (xlatd behind a raw socket,
- * Jool in a virtual machine; 150 Mbit/s radio), of the others as reasoned. And a
- * whole matrix as it was played: data/offload-matrix.json.
+ * Jool in a virtual machine; 150 Mbit/s radio), of the others as reasoned. And
+ * a whole matrix as it was played: data/offload-matrix.json.
  */
 #include "../score/diagnose.h"
 
@@ -258,9 +258,8 @@ END_TEST
 /* What nobody counted is no reason. */
 START_TEST(nothing_known_is_unexplained)
 {
-	struct diagnose_evidence e = {NAN, NAN, NAN, NAN, NAN, NAN, NAN,
-				      NAN, NAN, NAN, NAN, NAN, NAN, NAN,
-				      false};
+	struct diagnose_evidence e = {NAN, NAN, NAN, NAN, NAN, NAN, NAN,  NAN,
+				      NAN, NAN, NAN, NAN, NAN, NAN, false};
 
 	ck_assert(!diagnosis_is_fault(diagnose(&e).is));
 	e.rate_bps = 1e5;

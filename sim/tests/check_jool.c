@@ -46,10 +46,7 @@ static struct {
 } t;
 
 static const struct plat_spec plats[] = {
-	{.name = "vnet",
-	 .engine = "jool",
-	 .attach = "vnet",
-	 .guest_gro = true},
+	{.name = "vnet", .engine = "jool", .attach = "vnet", .guest_gro = true},
 	{.name = "lossy", .engine = "jool", .attach = "lossy-merge"},
 };
 
