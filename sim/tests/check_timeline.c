@@ -676,6 +676,7 @@ START_TEST(a_drill_knows_the_sessions)
 	ck_assert_double_eq(drill_metric("sessions")->num, 42);
 	/* there is no other PLAT */
 	ck_assert(drill_metric("replicated")->absent);
+	ck_assert(drill_metric("unreplicated")->absent);
 	ck_assert(drill_metric("stale")->absent);
 	ck_assert_str_eq(drill_metric("up-via")->text, "plat1");
 	m = &result.measurements[0];

@@ -281,6 +281,9 @@ static void set_sessions(struct drills *d, struct measurement *m,
 	score_set_num(m, "sessions", of_used);
 	score_set_num(m, "replicated", most);
 	/* a comparison, and so the maximum, needs both */
+	score_set_num(m, "unreplicated",
+		      isnan(of_used) || isnan(most) ? (double)NAN
+						    : fmax(of_used - most, 0));
 	score_set_num(m, "stale",
 		      isnan(of_used) || isnan(most) ? (double)NAN
 						    : fmax(most - of_used, 0));
