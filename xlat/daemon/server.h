@@ -30,7 +30,7 @@ struct server {
 	int64_t ahead_ns;	 /* test-clock: what ctl advance has added */
 	struct ratelimit events; /* messages about packets */
 	uint64_t reads, batches; /* packets read; times woken for them */
-	uint8_t *buf;		 /* IO_BUFFER_BYTES */
+	uint8_t *buf; /* what is read, and what was set aside of a burst */
 };
 
 /*
