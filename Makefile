@@ -261,6 +261,7 @@ $(foreach f,$(FUZZERS),$(eval $(call fuzz_rule,$(f))))
 BENCH_LIBS := world plan spec score base
 $(BUILD)/bench_core: xlat/tests/bench_core.c $(call libs,core base) | deps-hint
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.c %.a,$^)
+$(BUILD)/bench_plat: sim/tests/bench_flows.c sim/tests/bench_stream.c
 $(BUILD)/bench_engine $(BUILD)/bench_plat: $(BUILD)/bench_%: sim/tests/bench_%.c \
 		sim/tests/bench_run.c $(call libs,$(BENCH_LIBS)) | deps-hint
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.c %.a,$^) $(call ldlibs,$(BENCH_LIBS)) -ljansson

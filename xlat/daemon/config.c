@@ -84,6 +84,7 @@ static const char *const hairpins[] = {"intrinsic", "simple", "off", NULL};
 		 .unit = UNIT_PPS,                                             \
 		 .min = 0,                                                     \
 		 .max = 1e6},                                                  \
+		{.key = "realtime", .type = YF_BOOL, .offset = CFG(realtime)}, \
 		{.key = "test-clock",                                          \
 		 .type = YF_BOOL,                                              \
 		 .offset = CFG(test_clock)},                                   \
@@ -568,6 +569,7 @@ bool config_same_shape(const struct config *now, const struct config *next,
 				now->tun_queue != next->tun_queue
 			? "tun"
 		: !same_text(now->control, next->control) ? "control"
+		: now->realtime != next->realtime	  ? "realtime"
 		: now->seed != next->seed		  ? "seed"
 		: plat && (now->pref64.len != next->pref64.len ||
 			   memcmp(&now->pref64.addr, &next->pref64.addr,

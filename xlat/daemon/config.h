@@ -91,6 +91,7 @@ struct config {
 	const char *control; /* socket path, or NULL */
 	bool has_seed;
 	int64_t seed;
+	bool realtime;	 /* SCHED_FIFO */
 	bool test_clock; /* `ctl advance` is allowed */
 };
 

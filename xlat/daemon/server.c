@@ -15,6 +15,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,10 +27,10 @@
 #include "../base/log.h"
 
 #define BATCH	      64
-#define BURST	      16	 /* read before the first is translated */
+#define BURST	      16   /* read before the first is translated */
 #define ASIDE_BYTES   2048 /* what is read on behind has at most so many */
 #define ASIDE_ROOM    (PKT_HEADROOM + ASIDE_BYTES + PKT_TAILROOM)
-#define EVENT_RATE    1		 /* messages a second */
+#define EVENT_RATE    1 /* messages a second */
 #define EVENT_BURST   10
 #define SWEEP_ENTRIES 1024
 #define SWEEP_IDLE_NS NAT64_TICK_NS
@@ -273,9 +274,28 @@ static struct io *open_io(const struct config *c, struct err *e)
 				      : io_open_packet(&packet, e);
 }
 
+/* Whoever shares our core waits: else a packet may wait for the whole of his
+ * turn, which is milliseconds. What we start is not in that hurry. */
+static int take_precedence(struct err *e)
+{
+	const struct sched_param lowest = {
+		.sched_priority = sched_get_priority_min(SCHED_FIFO)};
+
+	if (!sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &lowest))
+		return 0;
+	return err_set(
+		e, errno,
+		"`realtime: true`: %s; it takes CAP_SYS_NICE, or a limit "
+		"of real-time priority (ulimit -r) of 1",
+		strerror(errno));
+}
+
 static int start(struct server *s, int signals, struct err *e)
 {
 	const struct config *c = s->config;
+
+	if (c->realtime && take_precedence(e))
+		return -1;
 
 	s->io = open_io(c, e);
 	if (!s->io)

@@ -108,8 +108,8 @@ static const struct {
 	 "f:5:1: unknown key in clat: `pool4`; expected tun, io, control, "
 	 "lowest-ipv6-mtu, mtu4, mtu6, clamp-mss, copy-traffic-class, tos, "
 	 "udp-zero-checksum, allow-private, icmp-source4, icmp-source6, "
-	 "icmp-rate, test-clock, seed, pref64, clat, eam, icmp-pool4 or "
-	 "icmp-name-source\n"},
+	 "icmp-rate, realtime, test-clock, seed, pref64, clat, eam, icmp-pool4 "
+	 "or icmp-name-source\n"},
 	{ROLE_CLAT,
 	 TUN "pref64: {from: dns, interface: wan, servers: [192.0.2.1, x]}\n"
 	     "clat: {lan4: 192.168.1.0/24, clat6: \"2001:db8:1::/96\", "
@@ -240,6 +240,8 @@ START_TEST(reload_knows_what_cannot_change)
 		 NULL},
 		{TUN "pool6: 64:ff9b::/96\npool4: 192.0.2.1\nseed: 5\n",
 		 "seed"},
+		{TUN "pool6: 64:ff9b::/96\npool4: 192.0.2.1\nrealtime: true\n",
+		 "realtime"},
 		{TUN "pool6: 64:ff9b::/96\npool4: 192.0.2.1\n"
 		     "log: {file: x}\n",
 		 "log"},

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <linux/capability.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
@@ -27,6 +28,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -745,6 +747,43 @@ START_TEST(nonsense_requests_are_refused)
 }
 END_TEST
 
+/* What xlatd siit ends with when real-time scheduling is not for it. */
+static int status_without_precedence(void)
+{
+	const struct rlimit none = {0, 0};
+	char config[128];
+	int status = -1;
+	pid_t pid = fork();
+
+	path_of("siit", "yaml", config, sizeof(config));
+	need(pid >= 0, "fork");
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (prctl(PR_CAPBSET_DROP, CAP_SYS_NICE) ||
+		    setrlimit(RLIMIT_RTPRIO, &none))
+			_exit(126);
+		execl(xlatd, "xlatd", "siit", "--config", config, NULL);
+		_exit(127);
+	}
+	need(waitpid(pid, &status, 0) == pid, "waitpid");
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+START_TEST(realtime_is_taken_or_refused)
+{
+	pid_t pid;
+
+	write_config("siit", "realtime: true\npref64: \"64:ff9b::/96\"\n");
+	ck_assert_int_eq(status_without_precedence(), 1);
+	ck_assert_int_eq(if_nametoindex("siit"), 0);
+	pid = start_xlatd("siit");
+	ck_assert_int_eq(sched_getscheduler(pid) & ~SCHED_RESET_ON_FORK,
+			 SCHED_FIFO);
+	ck_assert_int_eq(end_xlatd(pid), 0);
+	ck_assert_int_eq(sched_getscheduler(pids[0]), SCHED_OTHER);
+}
+END_TEST
+
 START_TEST(sigterm_ends_it_and_the_device)
 {
 	char path[128];
@@ -809,6 +848,7 @@ int main(void)
 	tcase_add_test(t, nonsense_requests_are_refused);
 	tcase_add_test(t, reload_is_refused_or_done);
 	tcase_add_test(t, counters_add_up);
+	tcase_add_test(t, realtime_is_taken_or_refused);
 	tcase_add_test(t, sigterm_ends_it_and_the_device);
 	r = srunner_create(s);
 	/* one world for all; the last test ends a process of ours */
