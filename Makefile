@@ -46,7 +46,7 @@ engine_SRCS += unbound nft_nat44 hold tayga
 relay_SRCS := relay config control path port pool impair segment hist \
 	slots
 probe_SRCS := capture capture_node dns dns_msg dns_node iperf3 node_args ping \
-	ping_node probe flood flood_node flow resolv_conf resolver resolver_node sessions \
+	ping_node probe flood flood_node rounds connections connections_node flow resolv_conf resolver resolver_node sessions \
 	sessions_node sessions_server stream stream_main stream_node stream_record \
 	throughput tls tls_node tls_server transfer transfer_score
 timeline_SRCS := timeline events await drill census diagnosis superpackets

@@ -333,6 +333,8 @@ static const struct probe_ops *find_ops(enum probe_kind kind)
 		return &probe_tls_ops;
 	case PROBE_FLOOD:
 		return &probe_flood_ops;
+	case PROBE_CONNECTIONS:
+		return &probe_connections_ops;
 	}
 	return NULL;
 }
@@ -470,6 +472,7 @@ int probe_main(int argc, char **argv)
 		{"resolver", probe_resolver_main},
 		{"tls", probe_tls_main},
 		{"flood", probe_flood_main},
+		{"connections", probe_connections_main},
 		{"capture", probe_capture_main},
 	};
 

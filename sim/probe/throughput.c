@@ -9,9 +9,8 @@
 
 #include <math.h>
 
+#include "rounds.h"
 #include "transfer.h"
-
-#define CONFIDENCE 0.95
 
 struct rounds {
 	struct probe_target native;
@@ -124,50 +123,21 @@ static double sum(const double *v, size_t n)
 	return total;
 }
 
-static void add_series(struct probe *p, struct measurement *m, const char *name,
-		       const double *rate, size_t n)
-{
-	struct series *s = ARENA_APPEND(p->arena, m->series, m->n_series);
-
-	*s = (struct series){
-		.name = name, .x_label = "round", .y_label = "bit/s", .n = n};
-	s->x = arena_alloc(p->arena, n * sizeof(*s->x));
-	s->y = arena_alloc(p->arena, n * sizeof(*s->y));
-	for (size_t i = 0; i < n; i++) {
-		s->x[i] = (double)(i + 1);
-		s->y[i] = rate[i];
-	}
-}
-
 static void set_metrics(struct probe *p, struct measurement *m)
 {
 	const struct rounds *r = p->priv;
-	double *ratio = arena_alloc(p->arena, r->n * sizeof(*ratio));
-	double median, lo, hi, rate, native;
+	struct rounds_score s =
+		rounds_score(p, m, r->rate[0], r->rate[1], r->n, "bit/s");
 	char rate_text[32], native_text[32];
 
-	for (size_t i = 0; i < r->n; i++)
-		ratio[i] = r->rate[1][i] / r->rate[0][i];
-	median = stats_median(ratio, r->n);
-	stats_bootstrap_median(ratio, r->n, CONFIDENCE, world_seed(p->world),
-			       &lo, &hi);
-	rate = stats_median(r->rate[1], r->n);
-	native = stats_median(r->rate[0], r->n);
-	score_set_num(m, "ratio", median);
-	score_set_num(m, "ratio-low", lo);
-	score_set_num(m, "ratio-high", hi);
-	score_set_num(m, "rate", rate);
-	score_set_num(m, "native-rate", native);
 	score_set_num(m, "retransmits", sum(r->retransmits[1], r->n));
 	score_set_num(m, "native-retransmits", sum(r->retransmits[0], r->n));
-	add_series(p, m, "native", r->rate[0], r->n);
-	add_series(p, m, "translated", r->rate[1], r->n);
-	units_format(rate, UNIT_RATE, rate_text, sizeof(rate_text));
-	units_format(native, UNIT_RATE, native_text, sizeof(native_text));
+	units_format(s.rate, UNIT_RATE, rate_text, sizeof(rate_text));
+	units_format(s.native, UNIT_RATE, native_text, sizeof(native_text));
 	m->summary = arena_printf(
 		p->arena, "%s %.1f%% of native (%.1f%% to %.1f%%), %s of %s",
-		p->m->direction == DIR_DOWN ? "down" : "up", median * 100,
-		lo * 100, hi * 100, rate_text, native_text);
+		p->m->direction == DIR_DOWN ? "down" : "up", s.ratio * 100,
+		s.low * 100, s.high * 100, rate_text, native_text);
 }
 
 static void finish(struct probe *p, struct measurement *m)

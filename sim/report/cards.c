@@ -9,7 +9,7 @@
 static enum chart_style style_of(const struct measurement *m,
 				 const struct series *s)
 {
-	if (!strcmp(m->kind, "throughput"))
+	if (!strcmp(m->kind, "throughput") || !strcmp(m->kind, "connections"))
 		return CHART_DOTS;
 	if (s->y_label && !strncmp(s->y_label, "packets", 7))
 		return CHART_AREA;

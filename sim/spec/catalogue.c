@@ -4,9 +4,10 @@
 
 #include <string.h>
 
-const char *const probe_words[] = {
-	"dns",	    "ping",	 "iperf3", "throughput", "stream", "sessions",
-	"resolver", "diagnosis", "tls",	   "flood",	 NULL};
+const char *const probe_words[] = {"dns",	 "ping",	"iperf3",
+				   "throughput", "stream",	"sessions",
+				   "resolver",	 "diagnosis",	"tls",
+				   "flood",	 "connections", NULL};
 
 const char *const event_words[] = {
 	"link-down",
@@ -199,6 +200,18 @@ static const struct metric_def flood_metrics[] = {
 	{NULL, UNIT_NONE, NULL},
 };
 
+static const struct metric_def connections_metrics[] = {
+	{"ratio", UNIT_RATIO, "median over the rounds, to native"},
+	{"ratio-low", UNIT_RATIO, "lower end of its 95% interval"},
+	{"ratio-high", UNIT_RATIO, "upper end of its 95% interval"},
+	{"rate", UNIT_NONE, "connections a second, median of the rounds"},
+	{"native-rate", UNIT_NONE, "the same of the native rounds"},
+	{"failed", UNIT_NONE, "of all rounds; refused, reset or 1 s old"},
+	{"native-failed", UNIT_NONE, "the same in native rounds"},
+	{"rounds", UNIT_NONE, "pairs of rounds that were measured"},
+	{NULL, UNIT_NONE, NULL},
+};
+
 const struct metric_def spec_await_metrics[] = {
 	{"time", UNIT_TIME, "from the event before it"},
 	{"reached", UNIT_BOOL, "it came true before the deadline"},
@@ -264,6 +277,8 @@ const struct metric_def *spec_metrics(enum probe_kind kind)
 		return tls_metrics;
 	case PROBE_FLOOD:
 		return flood_metrics;
+	case PROBE_CONNECTIONS:
+		return connections_metrics;
 	}
 	return NULL;
 }

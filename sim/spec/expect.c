@@ -171,8 +171,9 @@ static void check_rounds(struct spec_reader *r, const struct scenario *s,
 {
 	const struct measure_spec *m = find_measure(s, x->measure);
 
-	if (m && m->kind == PROBE_THROUGHPUT && m->rounds < ROUNDS_JUDGED_MIN &&
-	    strcmp(x->metric, "rounds") != 0)
+	if (m &&
+	    (m->kind == PROBE_THROUGHPUT || m->kind == PROBE_CONNECTIONS) &&
+	    m->rounds < ROUNDS_JUDGED_MIN && strcmp(x->metric, "rounds") != 0)
 		diags_add(r->d, x->pos,
 			  "%s has %lld rounds; at least %d are "
 			  "needed to judge it",

@@ -21,19 +21,23 @@ struct raw_measure {
 	int family, type; /* index of a word; -1: absent */
 };
 
-#define DNS	   (1U << PROBE_DNS)
-#define PING	   (1U << PROBE_PING)
-#define IPERF3	   (1U << PROBE_IPERF3)
-#define THROUGHPUT (1U << PROBE_THROUGHPUT)
-#define STREAM	   (1U << PROBE_STREAM)
-#define SESSIONS   (1U << PROBE_SESSIONS)
-#define RESOLVER   (1U << PROBE_RESOLVER)
-#define DIAGNOSIS  (1U << PROBE_DIAGNOSIS)
-#define TLS	   (1U << PROBE_TLS)
-#define FLOOD	   (1U << PROBE_FLOOD)
-#define NAMES	   (DNS | RESOLVER)
-#define TRANSFER   (IPERF3 | THROUGHPUT | DIAGNOSIS)
-#define ALL	   (NAMES | PING | TRANSFER | STREAM | SESSIONS | TLS | FLOOD)
+#define DNS	    (1U << PROBE_DNS)
+#define PING	    (1U << PROBE_PING)
+#define IPERF3	    (1U << PROBE_IPERF3)
+#define THROUGHPUT  (1U << PROBE_THROUGHPUT)
+#define STREAM	    (1U << PROBE_STREAM)
+#define SESSIONS    (1U << PROBE_SESSIONS)
+#define RESOLVER    (1U << PROBE_RESOLVER)
+#define DIAGNOSIS   (1U << PROBE_DIAGNOSIS)
+#define TLS	    (1U << PROBE_TLS)
+#define FLOOD	    (1U << PROBE_FLOOD)
+#define CONNECTIONS (1U << PROBE_CONNECTIONS)
+#define NAMES	    (DNS | RESOLVER)
+#define TRANSFER    (IPERF3 | THROUGHPUT | DIAGNOSIS)
+#define ROUNDS	    (THROUGHPUT | CONNECTIONS)
+#define ALL                                                                    \
+	(NAMES | PING | TRANSFER | STREAM | SESSIONS | TLS | FLOOD |           \
+	 CONNECTIONS)
 
 #define FIELD(word, type_, member, kinds_, required_)                          \
 	{                                                                      \
@@ -70,11 +74,11 @@ const struct kind_field probe_fields[] = {
 	FIELD("query", YF_STRING, m.query, NAMES, NAMES),
 	WORD("type", type, dns_types, NAMES),
 	FIELD("server", YF_STRING, m.server, DNS, 0),
-	FIELD("native", YF_STRING, m.native, THROUGHPUT | DIAGNOSIS,
-	      THROUGHPUT),
+	FIELD("native", YF_STRING, m.native, ROUNDS | DIAGNOSIS, ROUNDS),
 	WORD("direction", m.direction, direction_words, TRANSFER),
 	WORD("protocol", m.protocol, protocol_words, FLOOD),
-	WORD("family", family, family_words, ALL & ~(NAMES | FLOOD)),
+	WORD("family", family, family_words,
+	     ALL & ~(NAMES | FLOOD | CONNECTIONS)),
 	RANGED("busy", YF_INT, m.busy, UNIT_NONE, 0, 5000, SESSIONS),
 	RANGED("idle", YF_INT, m.idle, UNIT_NONE, 0, 5000, SESSIONS),
 	RANGED("timeout", YF_QUANTITY, m.timeout_ns, UNIT_TIME,
@@ -86,15 +90,16 @@ const struct kind_field probe_fields[] = {
 	RANGED("answer", YF_QUANTITY, m.size_bytes, UNIT_SIZE, 1, 100e6, TLS),
 	RANGED("interval", YF_QUANTITY, m.interval_ns, UNIT_TIME,
 	       10.0 * NS_PER_MS, 60.0 * NS_PER_S, PING | SESSIONS),
-	RANGED("rounds", YF_INT, m.rounds, UNIT_NONE, 1, 100, THROUGHPUT),
-	RANGED("streams", YF_INT, m.streams, UNIT_NONE, 1, 64, TRANSFER),
+	RANGED("rounds", YF_INT, m.rounds, UNIT_NONE, 1, 100, ROUNDS),
+	RANGED("streams", YF_INT, m.streams, UNIT_NONE, 1, 64,
+	       TRANSFER | CONNECTIONS),
 	RANGED("rate", YF_QUANTITY, m.rate_pps, UNIT_PPS, 1, 100000,
 	       STREAM | SESSIONS | RESOLVER | FLOOD),
 	RANGED("size", YF_QUANTITY, m.size_bytes, UNIT_SIZE, 32, 1400,
 	       PING | STREAM | SESSIONS),
 	RANGED("at", YF_QUANTITY, m.at_ns, UNIT_TIME, 0, HOUR, ALL),
 	RANGED("for", YF_QUANTITY, m.for_ns, UNIT_TIME, 100.0 * NS_PER_MS, HOUR,
-	       TRANSFER | STREAM | SESSIONS | RESOLVER | FLOOD),
+	       TRANSFER | STREAM | SESSIONS | RESOLVER | FLOOD | CONNECTIONS),
 	{.f = {0}},
 };
 
@@ -126,6 +131,10 @@ static void set_defaults(struct raw_measure *raw)
 	}
 	if (m->kind == PROBE_THROUGHPUT)
 		m->for_ns = 3.0 * NS_PER_S;
+	if (m->kind == PROBE_CONNECTIONS) {
+		m->streams = 32;
+		m->for_ns = 1.0 * NS_PER_S;
+	}
 }
 
 /* The kind that `probe:` says, or -1 with a complaint. */

@@ -200,6 +200,7 @@ static double own_length(const struct measure_spec *m)
 	case PROBE_TLS:
 		return (double)m->count * 0.2 * NS_PER_S;
 	case PROBE_THROUGHPUT:
+	case PROBE_CONNECTIONS:
 		return (double)m->rounds * 2 * (m->for_ns + 0.35 * NS_PER_S);
 	case PROBE_DIAGNOSIS:
 		return m->native ? 2 * (m->for_ns + 0.35 * NS_PER_S)

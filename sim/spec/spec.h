@@ -216,16 +216,17 @@ struct topology {
 /* ---- scenario ----------------------------------------------------------- */
 
 enum probe_kind {
-	PROBE_DNS,	  /* one query: answer, flags, TTL, time */
-	PROBE_PING,	  /* echo of either family */
-	PROBE_IPERF3,	  /* one transfer */
-	PROBE_THROUGHPUT, /* rounds of iperf3, interleaved with native */
-	PROBE_STREAM,	  /* constant-rate UDP both ways */
-	PROBE_SESSIONS,	  /* many TCP sessions at once: which survive */
-	PROBE_RESOLVER,	  /* names asked for at a rate, as a stub does */
-	PROBE_DIAGNOSIS,  /* one transfer, and why it was that fast */
-	PROBE_TLS,	  /* exchanges as a browser begins them */
-	PROBE_FLOOD,	  /* packets each of which wants a session */
+	PROBE_DNS,	   /* one query: answer, flags, TTL, time */
+	PROBE_PING,	   /* echo of either family */
+	PROBE_IPERF3,	   /* one transfer */
+	PROBE_THROUGHPUT,  /* rounds of iperf3, interleaved with native */
+	PROBE_STREAM,	   /* constant-rate UDP both ways */
+	PROBE_SESSIONS,	   /* many TCP sessions at once: which survive */
+	PROBE_RESOLVER,	   /* names asked for at a rate, as a stub does */
+	PROBE_DIAGNOSIS,   /* one transfer, and why it was that fast */
+	PROBE_TLS,	   /* exchanges as a browser begins them */
+	PROBE_FLOOD,	   /* packets each of which wants a session */
+	PROBE_CONNECTIONS, /* short TCP connections, interleaved with native */
 };
 
 enum direction { DIR_DOWN, DIR_UP };
@@ -241,13 +242,14 @@ struct measure_spec {
 	const char *type;   /* dns: "AAAA", "A", ... */
 	const char *server; /* dns: node or address literal; NULL: as
 			       /etc/resolv.conf says */
-	const char *native; /* throughput: the native destination */
+	const char *native; /* the native destination of rounds */
 	enum direction direction;
 	enum flood_protocol protocol;
 	int family;	    /* 0: as `to` resolves; 4 or 6 */
 	int64_t count;	    /* ping */
-	int64_t rounds;	    /* throughput; default 5 */
-	int64_t streams;    /* iperf3, throughput; default 1 */
+	int64_t rounds;	    /* throughput, connections; default 5 */
+	int64_t streams;    /* iperf3, throughput; default 1;
+			       connections; default 32 */
 	double rate_pps;    /* stream; default 1000 */
 	double size_bytes;  /* UDP or echo payload; stream 200, ping 56 */
 	double interval_ns; /* ping; default 200ms */
@@ -258,7 +260,8 @@ struct measure_spec {
 	bool rotate;	    /* resolver */
 	double at_ns;	    /* start on the timeline; default 0 */
 	double for_ns;	    /* length; 0: to the end of the timeline (10s in
-			       before and after); throughput: a round, 3s */
+			       before and after); throughput: a round, 3s;
+			       connections: a round, 1s */
 };
 
 enum event_kind {

@@ -557,6 +557,49 @@ START_TEST(test_flood)
 }
 END_TEST
 
+static struct measure_spec connections_from(const char *node)
+{
+	return (struct measure_spec){.name = "new",
+				     .kind = PROBE_CONNECTIONS,
+				     .from = node,
+				     .to = "198.51.100.46",
+				     .native = "2001:db8:f000::46",
+				     .streams = 8,
+				     .rounds = 3,
+				     .for_ns = 0.2e9};
+}
+
+/* One way to one server: hundreds in 200 ms, none of which fails. */
+START_TEST(test_connections)
+{
+	struct measure_spec spec = connections_from("dns");
+	struct measurement m = measure(&spec);
+
+	ck_assert_msg(!m.why, "%s", m.why);
+	ck_assert_double_eq(num(&m, "rounds"), 3);
+	ck_assert_double_gt(num(&m, "rate"), 200);
+	ck_assert_double_gt(num(&m, "native-rate"), 200);
+	ck_assert_double_gt(num(&m, "ratio"), 0.1);
+	ck_assert_double_lt(num(&m, "ratio"), 10);
+	ck_assert_double_eq(num(&m, "failed"), 0);
+	ck_assert_double_eq(num(&m, "native-failed"), 0);
+	ck_assert_uint_eq(m.n_series, 2);
+	assert_raw(&m);
+}
+END_TEST
+
+START_TEST(test_connections_that_fail)
+{
+	struct measure_spec spec = connections_from("home1");
+	struct measurement m = measure(&spec);
+
+	ck_assert_msg(m.why && strstr(m.why, "round 1, native: no connection"),
+		      "%s", m.why);
+	ck_assert(metric(&m, "ratio")->absent);
+	ck_assert_double_eq(num(&m, "rounds"), 0);
+}
+END_TEST
+
 /* Both servers of resolv.conf are silent: two rounds of 100 ms each. */
 START_TEST(test_resolver_silent)
 {
@@ -793,6 +836,8 @@ static int run_tests(void)
 	tcase_add_test(t, test_tls);
 	tcase_add_test(t, test_tls_lost);
 	tcase_add_test(t, test_flood);
+	tcase_add_test(t, test_connections);
+	tcase_add_test(t, test_connections_that_fail);
 	tcase_add_test(t, test_resolver_silent);
 	tcase_add_test(t, test_node_down);
 	tcase_add_test(t, test_capture);
