@@ -238,6 +238,8 @@ static json_t *answer(struct server *s, const char *request)
 		return advance(s, request + 8);
 	o = answer_sync(s, request);
 	if (!o)
+		o = answer_pcp(s, request);
+	if (!o)
 		o = answer_plat(s, request);
 	if (o)
 		return o;
@@ -246,7 +248,8 @@ static json_t *answer(struct server *s, const char *request)
 		"[FILTER...], sessions [CURSOR] [FILTER...], static add|del "
 		"PROTO ADDRESS6 PORT ADDRESS4 PORT, eam [CURSOR], eam add "
 		"PREFIX4 PREFIX6, "
-		"eam del PREFIX4, sync, compare [start|list [CURSOR]], log, "
+		"eam del PREFIX4, sync, compare [start|list [CURSOR]], pcp, "
+		"pcp list [CURSOR], log, "
 		"rotate, advance TIME or reload");
 }
 

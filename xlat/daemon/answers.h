@@ -16,8 +16,12 @@ json_t *answer_eam(struct server *s, const char *request);
  * and "static del". NULL when it is none of these.
  */
 json_t *answer_plat(struct server *s, const char *request);
+/* answer_source - proto and both sources. */
+json_t *answer_source(const struct nat64_flow *f);
 /* answer_session - one, as "sessions" lists it. */
 json_t *answer_session(const struct nat64_session_info *v);
+/* answer_pcp - "pcp" and "pcp list [CURSOR]"; NULL when it is neither. */
+json_t *answer_pcp(struct server *s, const char *request);
 /* answer_sync - "sync" and "compare"; NULL when it is neither. */
 json_t *answer_sync(struct server *s, const char *request);
 

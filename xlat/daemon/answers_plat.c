@@ -183,7 +183,7 @@ static json_t *end4(struct in_addr a, __be16 port)
 	return json_sprintf("%s:%u", in4_format(a, text), ntohs(port));
 }
 
-static json_t *source_json(const struct nat64_flow *f)
+json_t *answer_source(const struct nat64_flow *f)
 {
 	return json_pack("{s:s, s:o, s:o}", "proto", nat64_proto_name(f->proto),
 			 "src6", end6(&f->src6, f->src6_port), "src4",
@@ -193,7 +193,7 @@ static json_t *source_json(const struct nat64_flow *f)
 json_t *answer_session(const struct nat64_session_info *v)
 {
 	const struct nat64_flow *f = &v->flow;
-	json_t *o = source_json(f);
+	json_t *o = answer_source(f);
 
 	json_object_set_new(o, "dst6", end6(&f->dst6, f->dst_port));
 	json_object_set_new(o, "dst4", end4(f->dst4, f->dst_port));
@@ -229,9 +229,10 @@ static void list_some(struct server *s, bool sessions, uint32_t *cursor,
 
 		if (!lets_through(f, &b[i].flow, NAT64_STATELESS))
 			continue;
-		o = source_json(&b[i].flow);
+		o = answer_source(&b[i].flow);
 		json_object_set_new(o, "sessions", json_integer(b[i].sessions));
 		json_object_set_new(o, "static", json_boolean(b[i].is_static));
+		json_object_set_new(o, "mapped", json_boolean(b[i].is_mapped));
 		json_array_append_new(list, o);
 	}
 }

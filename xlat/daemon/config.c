@@ -131,6 +131,7 @@ static const struct yfield plat_fields[] = {
 	{.key = "timers", .type = YF_NODE, .offset = RAW(timers)},
 	{.key = "short-timers", .type = YF_BOOL, .offset = RAW(short_timers)},
 	{.key = "sync", .type = YF_NODE, .offset = RAW(sync)},
+	{.key = "pcp", .type = YF_NODE, .offset = RAW(pcp)},
 	{.key = "port-blocks", .type = YF_NODE, .offset = RAW(blocks)},
 	{.key = "log", .type = YF_NODE, .offset = RAW(log)},
 	{.key = "filtering",
@@ -417,6 +418,8 @@ static void read_nodes(struct reader *r)
 			      r->c, r->a, r->d);
 	if (w->sync)
 		config_read_sync(r, w->sync);
+	if (w->pcp)
+		config_read_pcp(r, w->pcp);
 	read_self(r);
 	read_hairpin(r);
 	if (r->c->role == ROLE_SIIT && !w->pref64 && !w->eam)
@@ -549,6 +552,13 @@ static bool same_blocks(const struct config *a, const struct config *b)
 		 !memcmp(&x->subscribers.addr, &y->subscribers.addr, 16)));
 }
 
+static bool same_pcp(const struct config *a, const struct config *b)
+{
+	return a->has_pcp == b->has_pcp && a->pcp_mappings == b->pcp_mappings &&
+	       a->pcp_life_s == b->pcp_life_s &&
+	       !memcmp(&a->pcp_listen, &b->pcp_listen, sizeof(a->pcp_listen));
+}
+
 bool config_same_tables(const struct config *now, const struct config *next)
 {
 	return same_pool4(now, next) && same_statics(now, next) &&
@@ -578,6 +588,7 @@ bool config_same_shape(const struct config *now, const struct config *next,
 		: !config_same_discovery(now, next)	    ? "pref64"
 		: !same_blocks(now, next)		    ? "port-blocks"
 		: !same_sync(now, next)			    ? "sync"
+		: !same_pcp(now, next)			    ? "pcp"
 		: !same_text(now->log_file, next->log_file) ? "log"
 		: now->store_syns != next->store_syns	    ? "incoming-syn"
 							    : NULL;

@@ -87,6 +87,10 @@ struct config {
 	/* plat: sync; sync_key is NULL without it */
 	struct sockaddr_in6 sync_listen, sync_peer;
 	const char *sync_key; /* path */
+	/* plat: pcp */
+	bool has_pcp;
+	struct sockaddr_in6 pcp_listen;
+	int64_t pcp_mappings, pcp_life_s;
 	/* the rest */
 	const char *control; /* socket path, or NULL */
 	bool has_seed;

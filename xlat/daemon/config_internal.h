@@ -9,7 +9,7 @@
 /* As the file has it; what needs a second look is still a node. */
 struct raw {
 	struct ynode *tun, *clat, *eam, *pool4, *statics, *timers, *sync,
-		*limits, *log, *blocks;
+		*limits, *log, *blocks, *pcp;
 	struct ynode *pref64, *pool6, *clamp_mss;
 	struct addr self4, self6;
 	bool short_timers;
@@ -47,6 +47,16 @@ void config_embed4(const struct prefix6 *clat6, const struct prefix4 *lan4,
  */
 
 void config_read_sync(struct reader *r, const struct ynode *n);
+
+/* "[2001:db8::1]:7146"; what is wrong is reported at @key of @n. */
+void config_read_endpoint(struct reader *r, const struct ynode *n,
+			  const char *key, const char *text,
+			  struct sockaddr_in6 *out);
+
+/* ---- config_pcp.c ---------------------------------------------------------
+ */
+
+void config_read_pcp(struct reader *r, const struct ynode *n);
 
 /* ---- config_log.c ---------------------------------------------------------
  */

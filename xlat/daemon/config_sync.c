@@ -48,7 +48,7 @@ static bool parse_endpoint(const char *text, struct sockaddr_in6 *out)
 	return inet_pton(AF_INET6, addr, &out->sin6_addr) == 1;
 }
 
-static void read_endpoint(struct reader *r, const struct ynode *n,
+void config_read_endpoint(struct reader *r, const struct ynode *n,
 			  const char *key, const char *text,
 			  struct sockaddr_in6 *out)
 {
@@ -65,7 +65,7 @@ void config_read_sync(struct reader *r, const struct ynode *n)
 	yaml_read_map(n, "sync", sync_fields, &raw, r->a, r->d);
 	if (n->kind != YNODE_MAP)
 		return;
-	read_endpoint(r, n, "listen", raw.listen, &r->c->sync_listen);
-	read_endpoint(r, n, "peer", raw.peer, &r->c->sync_peer);
+	config_read_endpoint(r, n, "listen", raw.listen, &r->c->sync_listen);
+	config_read_endpoint(r, n, "peer", raw.peer, &r->c->sync_peer);
 	r->c->sync_key = raw.key_file;
 }

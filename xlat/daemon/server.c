@@ -148,6 +148,8 @@ void server_advance(struct server *s, int64_t ns)
 	s->ahead_ns += ns;
 	while (s->setup.path.nat64 && sweep(s))
 		;
+	if (s->pcp)
+		pcp_advance(s->pcp);
 }
 
 static void on_sweep(void *arg, struct mono due)
@@ -231,6 +233,8 @@ int server_reload(struct server *s, char *text, size_t len)
 	}
 	if (s->journal)
 		journal_reload(s->journal, c);
+	if (s->pcp)
+		pcp_tables_changed(s->pcp);
 	arena_free(s->arena);
 	s->arena = a;
 	s->config = c;
@@ -316,6 +320,11 @@ static int start(struct server *s, int signals, struct err *e)
 		if (!s->sync)
 			return -1;
 	}
+	if (c->has_pcp) {
+		s->pcp = pcp_open(s, e);
+		if (!s->pcp)
+			return -1;
+	}
 	if (c->log_file) {
 		s->journal = journal_open(s, e);
 		if (!s->journal)
@@ -338,6 +347,7 @@ static void stop(struct server *s)
 {
 	control_close(s->control);
 	sync_close(s->sync);
+	pcp_close(s->pcp);
 	journal_close(s->journal);
 	discover_close(s->discover);
 	loop_free(s->loop);

@@ -5,12 +5,14 @@
 
 #include "../base/loop.h"
 #include "../io/io.h"
+#include "../nat64/pcp.h"
 #include "../nat64/replica.h"
 #include "config.h"
 #include "setup.h"
 
 struct control;
 struct sync;
+struct pcp_server;
 struct discover;
 struct journal;
 
@@ -24,6 +26,7 @@ struct server {
 	struct loop *loop;
 	struct control *control;
 	struct sync *sync;	   /* NULL: no standby */
+	struct pcp_server *pcp;	   /* NULL: no `pcp` */
 	struct journal *journal;   /* NULL: no `log` */
 	struct discover *discover; /* clat: NULL: the prefix is configured */
 	struct mono started;
@@ -73,6 +76,17 @@ void control_close(struct control *c);
 
 /* answer_request - the answer as malloc'ed text with a final newline. */
 char *answer_request(struct server *s, const char *request);
+
+/* ---- pcp.c ----------------------------------------------------------------
+ */
+
+/* pcp_open - `pcp:` of the configuration; NULL with @e set. */
+struct pcp_server *pcp_open(struct server *s, struct err *e);
+void pcp_close(struct pcp_server *x);
+/* pcp_tables_changed - after a reload; pcp_advance - after a jump of time. */
+void pcp_tables_changed(struct pcp_server *x);
+void pcp_advance(struct pcp_server *x);
+const struct pcp *pcp_of(const struct pcp_server *x, uint64_t *send_errors);
 
 /* ---- journal.c ------------------------------------------------------------
  */

@@ -42,6 +42,14 @@ static void source_of(const struct bib *b, struct nat64_flow *f)
 				 .src4_port = b->src4_port};
 }
 
+void bib_describe(const struct bib *b, struct nat64_bib_info *out)
+{
+	source_of(b, &out->flow);
+	out->sessions = b->n_sessions;
+	out->is_static = b->flags & ENTRY_STATIC;
+	out->is_mapped = b->flags & ENTRY_MAPPED;
+}
+
 size_t nat64_list_bibs(const struct nat64 *n, uint32_t *cursor, uint32_t scan,
 		       struct nat64_bib_info *out, size_t max)
 {
@@ -52,9 +60,7 @@ size_t nat64_list_bibs(const struct nat64 *n, uint32_t *cursor, uint32_t scan,
 
 		if (!(b->flags & ENTRY_USED))
 			continue;
-		source_of(b, &out[found].flow);
-		out[found].sessions = b->n_sessions;
-		out[found++].is_static = b->flags & ENTRY_STATIC;
+		bib_describe(b, &out[found++]);
 	}
 	if (*cursor >= n->free_bibs.fresh)
 		*cursor = UINT32_MAX;
@@ -102,7 +108,7 @@ static const char *check_bib(const struct nat64 *n, uint32_t i, uint64_t held[])
 		return "a BIB entry is not found by its IPv6 side";
 	if (bib_find4(n, b->proto, b->src4, b->src4_port) != i)
 		return "a BIB entry is not found by its IPv4 side";
-	if (!b->n_sessions && !(b->flags & ENTRY_STATIC))
+	if (!b->n_sessions && !(b->flags & ENTRY_KEPT))
 		return "a dynamic BIB entry without a session";
 	if (pool_find(&n->pool, b->src4) != b->pool)
 		return "a BIB entry has the wrong pool4 index";

@@ -23,15 +23,31 @@ static bool has_binding(const struct nat64 *n, const struct bib *b)
 	return i != NONE && i == bib_find4(n, b->proto, b->src4, b->src4_port);
 }
 
+/* Where it was, or not at all. */
+static void move_mapped(struct nat64 *to, const struct bib *b, struct mono now)
+{
+	const struct nat64_want want = {
+		.addr = b->src4, .port = ntohs(b->src4_port), .only = true};
+	struct nat64_flow f = {
+		.proto = b->proto, .src6 = b->src6, .src6_port = b->src6_port};
+
+	nat64_map(to, &f, &want, now);
+}
+
 /* Those that were added while running; the configured ones are there. */
-static void move_statics(struct nat64 *to, const struct nat64 *from)
+static void move_statics(struct nat64 *to, const struct nat64 *from,
+			 struct mono now)
 {
 	for (uint32_t i = 0; i < from->free_bibs.fresh; i++) {
 		const struct bib *b = &from->bibs[i];
 
-		if ((b->flags & ENTRY_USED) && (b->flags & ENTRY_STATIC))
+		if (!(b->flags & ENTRY_USED))
+			continue;
+		if (b->flags & ENTRY_STATIC)
 			nat64_add_static(to, b->proto, &b->src6, b->src6_port,
 					 b->src4, b->src4_port);
+		if (b->flags & ENTRY_MAPPED)
+			move_mapped(to, b, now);
 	}
 }
 
@@ -96,7 +112,7 @@ uint64_t nat64_migrate(struct nat64 *to, struct nat64 *from, struct mono now)
 {
 	uint64_t dropped;
 
-	move_statics(to, from);
+	move_statics(to, from, now);
 	dropped = move_sessions(to, from, now);
 	for (uint32_t i = 0; i < from->free_bibs.fresh; i++)
 		if ((from->bibs[i].flags & ENTRY_USED) &&

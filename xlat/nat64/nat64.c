@@ -191,7 +191,7 @@ int nat64_del_static(struct nat64 *n, enum nat64_proto proto,
 	    !(n->bibs[i].flags & ENTRY_STATIC))
 		return -ENOENT;
 	n->bibs[i].flags &= (uint8_t)~ENTRY_STATIC;
-	if (!n->bibs[i].n_sessions)
+	if (!n->bibs[i].n_sessions && !(n->bibs[i].flags & ENTRY_MAPPED))
 		bib_del(n, i);
 	return 0;
 }
@@ -325,44 +325,11 @@ static uint32_t living_session(struct nat64 *n, uint32_t *b,
 	s = session_find(n, *b, f->dst4, f->dst_port);
 	if (s == NONE || !session_is_over(&n->sessions[s], now))
 		return s;
-	if (n->bibs[*b].n_sessions == 1 && !(n->bibs[*b].flags & ENTRY_STATIC))
+	if (n->bibs[*b].n_sessions == 1 && !(n->bibs[*b].flags & ENTRY_KEPT))
 		*b = NONE;
 	n->stats.proto[f->proto].expired++;
 	session_del(n, s);
 	return NONE;
-}
-
-/* The address of pool4 that this host's subscriber is given first. */
-static uint32_t home_address(const struct nat64 *n, const struct in6_addr *a)
-{
-	uint64_t w[2];
-
-	subscriber_prefix(n, a, w);
-	return (uint32_t)(nat64_hash(n, w, 2) % n->pool.n);
-}
-
-/* A port for @f's host; where there are blocks, out of his. */
-static enum reason pick_port(struct nat64 *n, const struct nat64_flow *f,
-			     uint32_t *addr, uint16_t *port)
-{
-	uint64_t w[2] = {n->picks, ~n->picks}, random = nat64_hash(n, w, 2);
-	uint16_t want = ntohs(f->src6_port), low;
-
-	n->picks++;
-	if (!n->blocks.size) {
-		if (pool_pick(&n->pool, f->proto, home_address(n, &f->src6),
-			      want, random, addr, port))
-			return REASON_OK;
-		n->stats.no_port++;
-		return REASON_NAT64_NO_PORT;
-	}
-	if (nat64_blocks_find(&n->blocks, &f->src6, addr, &low) &&
-	    pool_pick_within(&n->pool, f->proto, *addr, low,
-			     (uint16_t)(low + n->blocks.size - 1), want, random,
-			     port))
-		return REASON_OK;
-	n->stats.limited_ports++;
-	return REASON_NAT64_HOST_PORTS;
 }
 
 bool nat64_in_block(const struct nat64 *n, const struct nat64_flow *f)
@@ -380,34 +347,6 @@ const struct in_addr *nat64_pool4(const struct nat64 *n, uint32_t *count)
 {
 	*count = n->pool.n;
 	return n->pool.addrs;
-}
-
-static enum reason new_binding(struct nat64 *n, struct nat64_flow *f,
-			       struct mono now, uint32_t *b)
-{
-	enum reason why;
-	uint32_t addr;
-	uint16_t port;
-
-	if (n->free_bibs.head == NONE &&
-	    n->free_bibs.fresh == n->free_bibs.max) {
-		n->stats.bibs_full++;
-		return REASON_NAT64_TABLE_FULL;
-	}
-	why = subscriber_may_bind(n, &f->src6, now);
-	if (why) {
-		n->stats.limited_ports += why == REASON_NAT64_HOST_PORTS;
-		n->stats.limited_rate += why == REASON_NAT64_HOST_RATE;
-		return why;
-	}
-	why = pick_port(n, f, &addr, &port);
-	if (why)
-		return why;
-	f->src4 = n->pool.addrs[addr];
-	f->src4_port = htons(port);
-	*b = bib_add(n, f, addr);
-	subscriber_pay(n, n->bibs[*b].subscriber, now);
-	return REASON_OK;
 }
 
 /* REASON_OK when @host may have one more session, and there is room. */
@@ -440,7 +379,7 @@ enum reason nat64_out(struct nat64 *n, struct nat64_flow *f, struct mono now)
 	} else {
 		why = may_open(n, &f->src6, true);
 		if (!why && b == NONE)
-			why = new_binding(n, f, now, &b);
+			why = binding_new(n, f, NULL, now, &b);
 		if (why)
 			return why;
 		s = session_add(n, b, f, true, first_state(f->proto, true),
@@ -462,7 +401,8 @@ enum reason nat64_in(struct nat64 *n, struct nat64_flow *f, struct mono now)
 		return REASON_NAT64_NO_BIB;
 	if (s != NONE) {
 		session_touch(n, s, f, false, now);
-	} else if (n->addr_dependent && !permit_find(n, b, f->dst4)) {
+	} else if (n->addr_dependent && !(n->bibs[b].flags & ENTRY_MAPPED) &&
+		   !permit_find(n, b, f->dst4)) {
 		n->stats.filtered++;
 		return REASON_NAT64_FILTERED;
 	} else if (f->proto != NAT64_TCP || (f->tcp_flags & NAT64_SYN)) {

@@ -161,6 +161,31 @@ int nat64_del_static(struct nat64 *n, enum nat64_proto proto,
 		     const struct in6_addr *src6, __be16 src6_port,
 		     struct in_addr src4, __be16 src4_port);
 
+/* The end of a mapping that a host would like; zero: any. */
+struct nat64_want {
+	struct in_addr addr;
+	uint16_t port; /* host order */
+	bool only;     /* that, or none */
+};
+
+/*
+ * nat64_map - a mapping that stays without sessions, for a host that asked for
+ * it (RFC 6887 section 11): the BIB entry of @f's proto, src6 and src6_port,
+ * which is made where there is none. Filtering lets everybody in.
+ * @want: NULL: nothing in particular; without effect on an entry that exists
+ * @f: out: src4, src4_port
+ *
+ * Returns REASON_OK; REASON_NAT64_NO_PORT, also when `only` cannot be;
+ * _TABLE_FULL, _HOST_PORTS, _HOST_RATE.
+ * Context: pure.
+ *
+ * nat64_unmap - it goes at once, or with its last session. False: there is
+ * none.
+ */
+enum reason nat64_map(struct nat64 *n, struct nat64_flow *f,
+		      const struct nat64_want *want, struct mono now);
+bool nat64_unmap(struct nat64 *n, const struct nat64_flow *f);
+
 /*
  * nat64_migrate - move sessions, static entries, counters and watchers into
  * @to, a fresh table of another configuration, as far as they fit there.
@@ -259,8 +284,12 @@ void nat64_get_stats(const struct nat64 *n, struct nat64_stats *out);
 struct nat64_bib_info {
 	struct nat64_flow flow; /* proto and both sources */
 	uint32_t sessions;
-	bool is_static;
+	bool is_static, is_mapped;
 };
+
+/* nat64_find_bib - the entry of @f's proto, src6 and src6_port. */
+bool nat64_find_bib(const struct nat64 *n, const struct nat64_flow *f,
+		    struct nat64_bib_info *out);
 
 struct nat64_session_info {
 	struct nat64_flow flow;

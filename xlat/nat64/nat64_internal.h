@@ -44,6 +44,8 @@ struct pool {
 
 #define ENTRY_USED   0x01
 #define ENTRY_STATIC 0x02
+#define ENTRY_MAPPED 0x40 /* BIB: its host asked for it: nat64_map */
+#define ENTRY_KEPT   (ENTRY_STATIC | ENTRY_MAPPED) /* without sessions */
 #define ENTRY_REMOTE 0x04 /* session: the peer's, not touched here */
 #define ENTRY_FROM4  0x08 /* session: the IPv4 side began it */
 /* Session: the peer's walk that told of it last, two bits of its number. */
@@ -180,6 +182,9 @@ uint32_t pool_find(const struct pool *p, struct in_addr a);
  * range. */
 bool pool_take(struct pool *p, uint32_t addr, enum nat64_proto proto,
 	       uint16_t port);
+/* pool_is_free - in the range, not taken, not held. */
+bool pool_is_free(const struct pool *p, uint32_t addr, enum nat64_proto proto,
+		  uint16_t port);
 void pool_give(struct pool *p, uint32_t addr, enum nat64_proto proto,
 	       uint16_t port);
 /* pool_hold - give it back, but for nobody until pool_turn says so. */
@@ -235,6 +240,18 @@ void session_set_deadline(struct nat64 *n, uint32_t s, int64_t deadline_ns);
 
 bool permit_find(const struct nat64 *n, uint32_t b, struct in_addr dst4);
 
+/* ---- binding.c ------------------------------------------------------------
+ */
+
+/*
+ * binding_new - a BIB entry for @f's host and port, which has none yet.
+ * @want: what it asked for; NULL: nothing
+ * @f: out: src4, src4_port
+ */
+enum reason binding_new(struct nat64 *n, struct nat64_flow *f,
+			const struct nat64_want *want, struct mono now,
+			uint32_t *b);
+
 /* ---- subscriber.c ---------------------------------------------------------
  */
 
@@ -285,6 +302,7 @@ static inline bool session_is_over(const struct session *s, struct mono now)
 /* ---- inspect.c ------------------------------------------------------------
  */
 
+void bib_describe(const struct bib *b, struct nat64_bib_info *out);
 void session_describe(const struct nat64 *n, const struct session *s,
 		      struct mono now, struct nat64_session_info *out);
 

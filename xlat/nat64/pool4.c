@@ -242,6 +242,12 @@ bool pool_take(struct pool *p, uint32_t addr, enum nat64_proto proto,
 	return true;
 }
 
+bool pool_is_free(const struct pool *p, uint32_t addr, enum nat64_proto proto,
+		  uint16_t port)
+{
+	return is_free(ports_of(p, addr, proto), port);
+}
+
 void pool_give(struct pool *p, uint32_t addr, enum nat64_proto proto,
 	       uint16_t port)
 {

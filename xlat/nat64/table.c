@@ -492,7 +492,7 @@ void session_del(struct nat64 *n, uint32_t i)
 		permit_del(n, s->permit);
 	n->stats.proto[b->proto].sessions--;
 	subscriber_count(n, b->subscriber, !(s->flags & ENTRY_FROM4), -1);
-	if (!--b->n_sessions && !(b->flags & ENTRY_STATIC))
+	if (!--b->n_sessions && !(b->flags & ENTRY_KEPT))
 		bib_del(n, s->bib);
 	s->flags = 0;
 	if (version_after(s->version, n->newest_gone))

@@ -96,6 +96,15 @@ static const struct {
 	 "f:8:12: unknown value of `filtering`: `none`; expected "
 	 "endpoint-independent or address-dependent\n"
 	 "f:9:15: `udp: 5`: a time such as 5ms is expected\n"},
+	{ROLE_PLAT,
+	 TUN "pool6: 64:ff9b::/96\npool4: 192.0.2.1\n"
+	     "pcp: {listen: \"[::]:5351\", mappings: 0, lifetime: 60s}\n",
+	 "f:4:15: `listen: [::]:5351`: an address of this host is expected: "
+	 "answers come from where they were asked for\n"
+	 "f:4:38: `mappings: 0`: a whole number from 1 to 1048576 is expected\n"
+	 "f:4:51: `lifetime: 60s`: a time such as 5ms from 2m to 24h is "
+	 "expected"
+	 "\n"},
 	{ROLE_CLAT,
 	 TUN "pref64: 2001:db8::1/96\n"
 	     "clat: {lan4: 192.168.1.0/24, clat6: \"2001:db8:1::/64\"}\n"
@@ -245,6 +254,9 @@ START_TEST(reload_knows_what_cannot_change)
 		{TUN "pool6: 64:ff9b::/96\npool4: 192.0.2.1\n"
 		     "log: {file: x}\n",
 		 "log"},
+		{TUN "pool6: 64:ff9b::/96\npool4: 192.0.2.1\n"
+		     "pcp: {listen: \"[2001:db8::1]:5351\"}\n",
+		 "pcp"},
 	};
 	struct config *now = load(ROLE_PLAT, base);
 

@@ -41,6 +41,7 @@
 #define SERVER	    "198.51.100.45"
 #define DEADLINE_MS 5000
 #define BULK_BYTES  (8 << 20)
+#define PCP	    "pcp: {listen: \"[2001:db8::2]:5351\"}\n"
 
 struct in6_ifreq {
 	struct in6_addr addr;
@@ -318,7 +319,8 @@ static void build_world(void)
 	write_config("clat", "pref64: \"64:ff9b::/96\"\n"
 			     "clat: {lan4: 192.168.1.0/24, clat6: "
 			     "\"2001:db8:c1::/96\"}\n");
-	write_config("plat", "pool6: \"64:ff9b::/96\"\npool4: [192.0.2.1]\n");
+	write_config("plat",
+		     PCP "pool6: \"64:ff9b::/96\"\npool4: [192.0.2.1]\n");
 	ns_b = new_namespace();
 	ns_a = new_namespace();
 	make_veth(ns_b);
@@ -643,14 +645,15 @@ START_TEST(reload_is_refused_or_done)
 	char from[INET_ADDRSTRLEN];
 	json_t *o;
 
-	write_config("plat", "pool6: \"64:ff9b::/96\"\npool4: [192.0.2.1]\n"
-			     "timers: {icmp: 5}\n");
+	write_config("plat", PCP "pool6: \"64:ff9b::/96\"\npool4: [192.0.2.1]\n"
+				 "timers: {icmp: 5}\n");
 	o = ask("plat", "reload");
 	ck_assert_ptr_nonnull(strstr(
-		json_string_value(json_object_get(o, "error")), ".yaml:6:16:"));
+		json_string_value(json_object_get(o, "error")), ".yaml:7:16:"));
 	json_decref(o);
 	ck_assert_int_eq(ping(64, from), ICMP_ECHOREPLY);
-	write_config("plat", "pool6: \"64:ff9b::/96\"\npool4: [192.0.2.9]\n");
+	write_config("plat",
+		     PCP "pool6: \"64:ff9b::/96\"\npool4: [192.0.2.9]\n");
 	o = ask("plat", "reload");
 	ck_assert(json_is_true(json_object_get(o, "ok")));
 	json_decref(o);
@@ -658,14 +661,15 @@ START_TEST(reload_is_refused_or_done)
 	o = ask("plat", "stats");
 	ck_assert_int_ge(number(o, "nat64", "not_moved"), 1);
 	json_decref(o);
-	write_config("plat", "pool6: \"64:ff9b:1::/96\"\npool4: [192.0.2.1]\n");
+	write_config("plat",
+		     PCP "pool6: \"64:ff9b:1::/96\"\npool4: [192.0.2.1]\n");
 	o = ask("plat", "reload");
 	ck_assert_ptr_nonnull(
 		strstr(json_string_value(json_object_get(o, "error")),
 		       "`pool6` cannot change"));
 	json_decref(o);
-	write_config("plat", "pool6: \"64:ff9b::/96\"\npool4: [192.0.2.1]\n"
-			     "timers: {icmp: 65s}\n");
+	write_config("plat", PCP "pool6: \"64:ff9b::/96\"\npool4: [192.0.2.1]\n"
+				 "timers: {icmp: 65s}\n");
 	o = ask("plat", "reload");
 	ck_assert(json_is_true(json_object_get(o, "ok")));
 	json_decref(o);
@@ -744,6 +748,67 @@ START_TEST(nonsense_requests_are_refused)
 			ck_assert_ptr_nonnull(json_object_get(o, "error"));
 		json_decref(o);
 	}
+}
+END_TEST
+
+/* A MAP request of TCP port @port from here; the port at 192.0.2.1. */
+static uint16_t ask_for_mapping(uint16_t port)
+{
+	uint8_t m[60] = {2, 1, [6] = 2, [36] = IPPROTO_TCP, [54] = 0xff, 0xff};
+	struct sockaddr_in6 to = {.sin6_family = AF_INET6,
+				  .sin6_port = htons(5351)};
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	inet_pton(AF_INET6, "2001:db8::1", m + 8);
+	m[40] = (uint8_t)(port >> 8);
+	m[41] = (uint8_t)port;
+	inet_pton(AF_INET6, "2001:db8::2", &to.sin6_addr);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	ck_assert_int_eq(send(fd, m, sizeof(m), 0), sizeof(m));
+	ck_assert(readable(fd));
+	ck_assert_int_eq(recv(fd, m, sizeof(m), 0), sizeof(m));
+	close(fd);
+	ck_assert_uint_eq(m[1], 0x81);
+	ck_assert_uint_eq(m[3], 0);
+	return (uint16_t)(m[42] << 8 | m[43]);
+}
+
+/* A host asks for a port, and somebody on the IPv4 internet calls there. */
+START_TEST(a_host_is_reached_where_it_asked_to_be)
+{
+	struct sockaddr_in6 any = {.sin6_family = AF_INET6,
+				   .sin6_port = htons(8080)};
+	struct sockaddr_in to = {.sin_family = AF_INET};
+	int listener = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0), fd, in;
+	json_t *o;
+
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&any, sizeof(any)),
+			 0);
+	ck_assert_int_eq(listen(listener, 1), 0);
+	to.sin_port = htons(ask_for_mapping(8080));
+	inet_pton(AF_INET, "192.0.2.1", &to.sin_addr);
+	enter(ns_b);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	enter(ns_a);
+	ck_assert_int_eq(bind(fd,
+			      (struct sockaddr *)&(struct sockaddr_in){
+				      .sin_family = AF_INET,
+				      .sin_addr.s_addr = inet_addr(SERVER)},
+			      sizeof(to)),
+			 0);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	ck_assert(readable(listener));
+	in = accept(listener, NULL, NULL);
+	ck_assert_int_ge(in, 0);
+	close(in);
+	close(fd);
+	close(listener);
+	o = ask("plat", "pcp");
+	ck_assert_int_eq(number(o, "results", "SUCCESS"), 1);
+	json_decref(o);
+	o = ask("plat", "pcp list");
+	ck_assert_uint_eq(json_array_size(json_object_get(o, "entries")), 1);
+	json_decref(o);
 }
 END_TEST
 
@@ -847,6 +912,7 @@ int main(void)
 	tcase_add_test(t, static_entries_come_and_go);
 	tcase_add_test(t, nonsense_requests_are_refused);
 	tcase_add_test(t, reload_is_refused_or_done);
+	tcase_add_test(t, a_host_is_reached_where_it_asked_to_be);
 	tcase_add_test(t, counters_add_up);
 	tcase_add_test(t, realtime_is_taken_or_refused);
 	tcase_add_test(t, sigterm_ends_it_and_the_device);
