@@ -555,7 +555,7 @@ static bool same_blocks(const struct config *a, const struct config *b)
 static bool same_pcp(const struct config *a, const struct config *b)
 {
 	return a->has_pcp == b->has_pcp && a->pcp_mappings == b->pcp_mappings &&
-	       a->pcp_life_s == b->pcp_life_s &&
+	       a->pcp_share == b->pcp_share && a->pcp_life_s == b->pcp_life_s &&
 	       !memcmp(&a->pcp_listen, &b->pcp_listen, sizeof(a->pcp_listen));
 }
 

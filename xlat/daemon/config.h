@@ -90,7 +90,7 @@ struct config {
 	/* plat: pcp */
 	bool has_pcp;
 	struct sockaddr_in6 pcp_listen;
-	int64_t pcp_mappings, pcp_life_s;
+	int64_t pcp_mappings, pcp_share, pcp_life_s;
 	/* the rest */
 	const char *control; /* socket path, or NULL */
 	bool has_seed;

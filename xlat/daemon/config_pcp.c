@@ -7,7 +7,7 @@
 
 struct pcp_raw {
 	const char *listen;
-	int64_t mappings;
+	int64_t mappings, share;
 	double lifetime_ns;
 };
 
@@ -21,6 +21,11 @@ static const struct yfield pcp_fields[] = {
 	 .offset = offsetof(struct pcp_raw, mappings),
 	 .min = 1,
 	 .max = PCP_MAX},
+	{.key = "per-subscriber",
+	 .type = YF_INT,
+	 .offset = offsetof(struct pcp_raw, share),
+	 .min = 1,
+	 .max = PCP_SHARE_MAX},
 	{.key = "lifetime",
 	 .type = YF_QUANTITY,
 	 .unit = UNIT_TIME,
@@ -33,6 +38,7 @@ static const struct yfield pcp_fields[] = {
 void config_read_pcp(struct reader *r, const struct ynode *n)
 {
 	struct pcp_raw raw = {.mappings = 16384,
+			      .share = 64,
 			      .lifetime_ns = (double)PCP_LIFE_MAX * NS_PER_S};
 	struct config *c = r->c;
 
@@ -48,5 +54,6 @@ void config_read_pcp(struct reader *r, const struct ynode *n)
 			  raw.listen);
 	c->has_pcp = true;
 	c->pcp_mappings = raw.mappings;
+	c->pcp_share = raw.share;
 	c->pcp_life_s = (int64_t)(raw.lifetime_ns / NS_PER_S);
 }

@@ -91,6 +91,8 @@ static int make_records(struct pcp_server *x, const struct config *c,
 			struct err *e)
 {
 	struct pcp_cfg cfg = {.max = (uint32_t)c->pcp_mappings,
+			      .share = (uint32_t)c->pcp_share,
+			      .subscriber_len = (uint8_t)c->subscriber_len,
 			      .life_max = (uint32_t)c->pcp_life_s};
 
 	if (getrandom(cfg.seed, sizeof(cfg.seed), 0) != sizeof(cfg.seed))
@@ -143,7 +145,10 @@ void pcp_close(struct pcp_server *x)
 
 void pcp_tables_changed(struct pcp_server *x)
 {
-	pcp_moved(x->pcp, x->server->setup.path.nat64, server_now(x->server));
+	const struct server *s = x->server;
+
+	pcp_moved(x->pcp, s->setup.path.nat64,
+		  (uint8_t)s->config->subscriber_len, server_now(s));
 }
 
 void pcp_advance(struct pcp_server *x)

@@ -233,11 +233,11 @@ int server_reload(struct server *s, char *text, size_t len)
 	}
 	if (s->journal)
 		journal_reload(s->journal, c);
-	if (s->pcp)
-		pcp_tables_changed(s->pcp);
 	arena_free(s->arena);
 	s->arena = a;
 	s->config = c;
+	if (s->pcp)
+		pcp_tables_changed(s->pcp);
 	free(s->eams);
 	s->eams = NULL;
 	log_info("configuration reloaded");

@@ -32,7 +32,8 @@ static void *zeroed(size_t bytes)
 static void start(void)
 {
 	struct nat64_pool4 pool = {.addr.s_addr = htonl(0xc0000201)};
-	struct pcp_cfg pc = {.max = 12, .life_max = 1000};
+	struct pcp_cfg pc = {
+		.max = 12, .share = 5, .subscriber_len = 126, .life_max = 1000};
 	struct nat64_cfg c;
 
 	for (unsigned int k = 0; k < NAT64_N_PROTOS; k++) {

@@ -13,7 +13,7 @@ static uint32_t home_address(const struct nat64 *n, const struct in6_addr *a)
 {
 	uint64_t w[2];
 
-	subscriber_prefix(n, a, w);
+	subscriber_prefix(n->subscriber_len, a, w);
 	return (uint32_t)(nat64_hash(n, w, 2) % n->pool.n);
 }
 

@@ -255,8 +255,8 @@ enum reason binding_new(struct nat64 *n, struct nat64_flow *f,
 /* ---- subscriber.c ---------------------------------------------------------
  */
 
-/* subscriber_prefix - the first subscriber_len bits of @a, the rest zero. */
-void subscriber_prefix(const struct nat64 *n, const struct in6_addr *a,
+/* subscriber_prefix - the first @len bits of @a, the rest zero. */
+void subscriber_prefix(unsigned int len, const struct in6_addr *a,
 		       uint64_t w[2]);
 /* subscriber_take - one more BIB entry of @a's; NONE where there is no limit.
  * A BIB entry must be sure. subscriber_give: one less. */

@@ -3,9 +3,11 @@
  * Theory of operation
  *
  * A mapping is a BIB entry that stays (nat64_map), and a record of who may
- * change it, his nonce, and until when. Records are found by host, protocol
- * and port in a hash table under a secret seed; the table is scanned for those
- * whose time is over, and one that is found over is treated as gone.
+ * change it, his nonce, and until when. All records of a subscriber are in one
+ * chain of a hash table under a secret seed, so that they can be counted: no
+ * subscriber has more than his share, and none can leave the others without.
+ * The records are scanned for those whose time is over, and one that is found
+ * over is treated as gone.
  *
  * Of RFC 6887: ANNOUNCE, and MAP for one port of TCP or UDP, with
  * PREFER_FAILURE. PEER, all ports at once, THIRD_PARTY and FILTER are answered
@@ -108,19 +110,32 @@ struct pcp *pcp_init(void *mem, const struct pcp_cfg *c, struct mono now)
 	return p;
 }
 
-static uint32_t *head_of(const struct pcp *p, const struct nat64_flow *f)
+static uint32_t *head_of(const struct pcp *p, const struct in6_addr *host)
 {
-	uint64_t w[3];
+	uint64_t w[2];
 
-	memcpy(w, &f->src6, 16);
-	w[2] = (uint64_t)f->proto << 16 | f->src6_port;
-	return &p->heads[slot_of_hash(sip_hash(p->cfg.seed, w, 3), p->cfg.max)];
+	subscriber_prefix(p->cfg.subscriber_len, host, w);
+	return &p->heads[slot_of_hash(sip_hash(p->cfg.seed, w, 2), p->cfg.max)];
+}
+
+/* How many a host's subscriber has. */
+static uint32_t share_of(const struct pcp *p, const struct in6_addr *host)
+{
+	uint64_t want[2], w[2];
+	uint32_t found = 0;
+
+	subscriber_prefix(p->cfg.subscriber_len, host, want);
+	for (uint32_t i = *head_of(p, host); i; i = p->v[i - 1].next) {
+		subscriber_prefix(p->cfg.subscriber_len, &p->v[i - 1].host, w);
+		found += w[0] == want[0] && w[1] == want[1];
+	}
+	return found;
 }
 
 /* Where the chain names it; what is found there may be 0. */
 static uint32_t *find(const struct pcp *p, const struct nat64_flow *f)
 {
-	uint32_t *at = head_of(p, f);
+	uint32_t *at = head_of(p, &f->src6);
 
 	while (*at) {
 		struct record *r = &p->v[*at - 1];
@@ -142,7 +157,7 @@ static void flow_of(const struct record *r, struct nat64_flow *f)
 
 static struct record *add(struct pcp *p, const struct nat64_flow *f)
 {
-	uint32_t i = p->free.head, *head = head_of(p, f);
+	uint32_t i = p->free.head, *head = head_of(p, &f->src6);
 
 	if (i != NONE)
 		p->free.head = p->v[i].next;
@@ -304,6 +319,8 @@ static enum pcp_result grant(struct pcp *p, struct nat64 *n, uint32_t *at,
 	}
 	if (!r && free_is_out(&p->free))
 		return PCP_NO_RESOURCES;
+	if (!r && share_of(p, &f->src6) >= p->cfg.share)
+		return PCP_USER_EX_QUOTA;
 	why = nat64_map(n, f, &want, now);
 	if (why)
 		return result_of(why, want.only);
@@ -441,8 +458,25 @@ size_t pcp_answer(struct pcp *p, struct nat64 *n, const struct in6_addr *from,
 /* ---- looking --------------------------------------------------------------
  */
 
-void pcp_moved(struct pcp *p, const struct nat64 *n, struct mono now)
+static void chain_anew(struct pcp *p, uint8_t subscriber_len)
 {
+	p->cfg.subscriber_len = subscriber_len;
+	memset(p->heads, 0, p->cfg.max * sizeof(*p->heads));
+	for (uint32_t i = 0; i < p->free.fresh; i++) {
+		struct record *r = &p->v[i];
+		uint32_t *head = head_of(p, &r->host);
+
+		if (!r->used)
+			continue;
+		r->next = *head;
+		*head = i + 1;
+	}
+}
+
+void pcp_moved(struct pcp *p, const struct nat64 *n, uint8_t subscriber_len,
+	       struct mono now)
+{
+	chain_anew(p, subscriber_len);
 	for (uint32_t i = 0; i < p->free.fresh; i++) {
 		struct nat64_bib_info bib;
 		struct nat64_flow f;

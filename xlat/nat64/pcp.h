@@ -12,6 +12,7 @@
 #define PCP_MAX_BYTES 1100 /* of a message, section 7 */
 #define PCP_NONCE     12
 #define PCP_MAX	      (UINT32_C(1) << 20)
+#define PCP_SHARE_MAX 1024
 #define PCP_LIFE_MIN  120 /* s, section 15 */
 #define PCP_LIFE_MAX  86400
 
@@ -42,7 +43,10 @@ struct pcp_stats {
 };
 
 struct pcp_cfg {
-	uint32_t max;	   /* mappings, 1..PCP_MAX */
+	uint32_t max;	/* mappings, 1..PCP_MAX */
+	uint32_t share; /* of one subscriber, 1..PCP_SHARE_MAX */
+	/* hosts that share this many bits are one subscriber */
+	uint8_t subscriber_len;
 	uint32_t life_max; /* s, of a mapping; PCP_LIFE_MIN..PCP_LIFE_MAX */
 	uint64_t seed[2];  /* secret */
 };
@@ -60,7 +64,7 @@ struct pcp *pcp_init(void *mem, const struct pcp_cfg *c, struct mono now);
  * @out: PCP_MAX_BYTES
  *
  * Returns the length of the answer; 0: none is due (section 8.2).
- * Context: pure; cost: constant.
+ * Context: pure; cost: as many records as a subscriber may have.
  */
 size_t pcp_answer(struct pcp *p, struct nat64 *n, const struct in6_addr *from,
 		  const uint8_t *request, size_t len, struct mono now,
@@ -72,8 +76,10 @@ bool pcp_expire(struct pcp *p, struct nat64 *n, struct mono now,
 		unsigned int budget);
 
 /* pcp_moved - @n are other tables now (nat64_migrate): what is not in them is
- * gone, and the epoch begins anew so that hosts ask again (section 8.5). */
-void pcp_moved(struct pcp *p, const struct nat64 *n, struct mono now);
+ * gone, and the epoch begins anew so that hosts ask again (section 8.5).
+ * @subscriber_len: from now on */
+void pcp_moved(struct pcp *p, const struct nat64 *n, uint8_t subscriber_len,
+	       struct mono now);
 
 void pcp_get_stats(const struct pcp *p, struct pcp_stats *out);
 const char *pcp_result_name(enum pcp_result r);

@@ -22,11 +22,10 @@
 
 #define BURST_NS (10 * NS_PER_S)
 
-void subscriber_prefix(const struct nat64 *n, const struct in6_addr *a,
+void subscriber_prefix(unsigned int len, const struct in6_addr *a,
 		       uint64_t w[2])
 {
 	unsigned char bytes[16] = {0};
-	unsigned int len = n->subscriber_len;
 
 	memcpy(bytes, a, len / 8);
 	if (len % 8)
@@ -63,7 +62,7 @@ uint32_t subscriber_take(struct nat64 *n, const struct in6_addr *a)
 
 	if (!n->has_limits)
 		return NONE;
-	subscriber_prefix(n, a, w);
+	subscriber_prefix(n->subscriber_len, a, w);
 	at = place_of(n, w);
 	if (*at) {
 		n->subscribers[*at - 1].bibs++;
@@ -115,7 +114,7 @@ static const struct subscriber *find(const struct nat64 *n,
 	uint64_t w[2];
 	uint32_t i;
 
-	subscriber_prefix(n, a, w);
+	subscriber_prefix(n->subscriber_len, a, w);
 	i = *place_of(n, w);
 	return i ? &n->subscribers[i - 1] : NULL;
 }

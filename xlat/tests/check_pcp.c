@@ -38,7 +38,11 @@ static struct nat64 *make_tables(void **mem)
 
 static void setup(void)
 {
-	struct pcp_cfg c = {.max = 8, .life_max = 7200, .seed = {1, 2}};
+	struct pcp_cfg c = {.max = 8,
+			    .share = 8,
+			    .subscriber_len = 64,
+			    .life_max = 7200,
+			    .seed = {1, 2}};
 
 	now = (struct mono){1000 * NS_PER_S};
 	nat64_cfg_init(&cfg);
@@ -385,6 +389,41 @@ START_TEST(a_subscriber_has_his_share)
 }
 END_TEST
 
+/* A share of 3; a neighbour in the next /64 has his own. */
+START_TEST(nobody_takes_all)
+{
+	struct pcp_cfg c = {
+		.max = 8, .share = 3, .subscriber_len = 64, .life_max = 7200};
+	struct in6_addr neighbour;
+
+	free(records);
+	records = zeroed(pcp_memory(&c));
+	p = pcp_init(records, &c, now);
+	for (unsigned int i = 0; i < 4; i++) {
+		map(7, IPPROTO_UDP, 100 + i, 600);
+		ck_assert_int_eq(ask(),
+				 i < 3 ? PCP_SUCCESS : PCP_USER_EX_QUOTA);
+	}
+	map(7, IPPROTO_UDP, 101, 600); /* a renewal */
+	ck_assert_int_eq(ask(), PCP_SUCCESS);
+	map(7, IPPROTO_UDP, 100, 600);
+	request[8 + 7] ^= 1;
+	memcpy(&neighbour, request + 8, sizeof(neighbour));
+	ck_assert_uint_eq(pcp_answer(p, n, &neighbour, request, len, now, out),
+			  60);
+	ck_assert_int_eq(out[3], PCP_SUCCESS);
+	map(7, IPPROTO_UDP, 100, 0); /* one less, and there is room again */
+	ck_assert_int_eq(ask(), PCP_SUCCESS);
+	map(7, IPPROTO_UDP, 104, 600);
+	ck_assert_int_eq(ask(), PCP_SUCCESS);
+	pcp_moved(p, n, 48, now); /* both are one subscriber now */
+	map(7, IPPROTO_UDP, 101, 0);
+	ck_assert_int_eq(ask(), PCP_SUCCESS);
+	map(7, IPPROTO_UDP, 105, 600);
+	ck_assert_int_eq(ask(), PCP_USER_EX_QUOTA);
+}
+END_TEST
+
 /* ---- 7 and 8: messages ----------------------------------------------------
  */
 
@@ -518,7 +557,7 @@ START_TEST(mappings_move_or_the_epoch_begins_anew)
 	free(tables);
 	tables = mem;
 	n = to;
-	pcp_moved(p, n, now);
+	pcp_moved(p, n, 56, now);
 	header(0, 0);
 	ck_assert_int_eq(ask(), PCP_SUCCESS);
 	ck_assert_uint_eq(get32(8), _i ? 0 : 100);
@@ -572,6 +611,7 @@ int main(void)
 	tcase_add_test(t, a_session_outlives_its_mapping);
 	tcase_add_test(t, there_is_an_end_to_mappings);
 	tcase_add_test(t, a_subscriber_has_his_share);
+	tcase_add_test(t, nobody_takes_all);
 	tcase_add_test(t, announce_tells_the_epoch);
 	tcase_add_test(t, what_is_no_request_is_not_answered);
 	tcase_add_test(t, other_versions_learn_ours);
