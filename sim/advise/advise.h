@@ -145,6 +145,11 @@ void settings_read(const json_t *overlay, struct arena *a, struct setting **v,
 /* setting_do - what a person does to have it so; one line, in @a. */
 const char *setting_do(const struct setting *s, struct arena *a);
 
+/* setting_is_usual - an attachment, and the one that these engines have unless
+ * somebody says otherwise. */
+bool setting_is_usual(const struct setting *s, const char *plats,
+		      const char *clats);
+
 enum setting_state { STATE_UNKNOWN, STATE_HOLDS, STATE_DIFFERS };
 /* setting_in - whether @t has it so; UNKNOWN: it does not say. */
 enum setting_state setting_in(const struct setting *s,

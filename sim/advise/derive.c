@@ -5,7 +5,8 @@
  * For one axis, cells that are alike in all other axes make a context. In a
  * context each value has a score for each measure: its rate over the best
  * one's. A value is as good as its lowest score anywhere, and the advised one
- * has the highest of these. If even that is low, the axis is looked at for
+ * has the highest of these; among equals, how an engine is attached by itself.
+ * If even that is low, the axis is looked at for
  * each value of another axis alone: GRO may be the cure behind one kind of
  * wire and the disease behind another. Cost: cells squared, for each pair of
  * axes.
@@ -124,14 +125,33 @@ static void stand(const struct deriving *d, size_t axis, const struct filter *f,
 	}
 }
 
-/* By the worst case; where that is all but equal, by the usual one. */
-static bool is_better(const struct standing *x, const struct standing *y)
+/* Is it how the group's engine is attached unless somebody says otherwise? */
+static bool is_usual(const struct deriving *d, size_t axis, size_t value)
 {
+	const struct advise_value *v = &d->in->axes[axis].v[value];
+
+	for (size_t i = 0; i < v->n_set; i++)
+		if (setting_is_usual(&v->set[i], d->g->plats, d->g->clats))
+			return true;
+	return false;
+}
+
+/* By the worst case; where that is all but equal, by the mean; where both are,
+ * by what is usual. */
+static bool is_better(const struct deriving *d, size_t axis,
+		      const struct standing *v, size_t i, size_t k)
+{
+	const struct standing *x = &v[i], *y = &v[k];
+	double mean;
+
 	if (!x->n || !y->n)
 		return x->n > 0;
 	if (fabs(x->worst - y->worst) > 0.05)
 		return x->worst > y->worst;
-	return x->log_sum / (double)x->n > y->log_sum / (double)y->n;
+	mean = x->log_sum / (double)x->n - y->log_sum / (double)y->n;
+	if (fabs(mean) < 0.05 && is_usual(d, axis, i) != is_usual(d, axis, k))
+		return is_usual(d, axis, i);
+	return mean > 0;
 }
 
 static bool is_measured(const struct comparison *c)
@@ -199,7 +219,7 @@ static bool make_case(const struct deriving *d, size_t axis,
 	stand(d, axis, f, v);
 	for (size_t i = 0; i < n; i++) {
 		seen += v[i].n > 0;
-		if (is_better(&v[i], &v[best]))
+		if (is_better(d, axis, v, i, best))
 			best = i;
 	}
 	if (!seen)

@@ -233,6 +233,17 @@ const char *setting_do(const struct setting *s, struct arena *a)
 /* ---- against a topology ----------------------------------------------------
  */
 
+bool setting_is_usual(const struct setting *s, const char *plats,
+		      const char *clats)
+{
+	const char *engine = s->kind == SETTING_ATTACH_PLAT   ? plats
+			     : s->kind == SETTING_ATTACH_CLAT ? clats
+							      : NULL;
+	const char *const *words = engine ? spec_attach_words(engine) : NULL;
+
+	return words && !strcmp(words[0], s->value);
+}
+
 static enum setting_state is_attached(const char *engine, const char *attach,
 				      const char *want)
 {

@@ -128,6 +128,29 @@ START_TEST(test_cases)
 }
 END_TEST
 
+/* A hair's breadth is no reason to attach an engine as nobody does. */
+START_TEST(test_usual)
+{
+	static struct setting vnet = {
+		.kind = SETTING_ATTACH_PLAT, .node = "plat1", .value = "vnet"};
+	const struct advice *v;
+
+	values[ATTACH][0].set = &vnet;
+	values[ATTACH][0].n_set = 1;
+	cell(0, 0, 0, 135);
+	cell(1, 0, 0, 136);
+	cell(0, 1, 0, 136);
+	cell(1, 1, 0, _i ? 136 : 0.5);
+	v = derive(ATTACH);
+	ck_assert_uint_eq(v->cases[0].best, 0);
+	vnet.value = "lossy-merge"; /* not how it is by itself */
+	v = derive(ATTACH);
+	ck_assert_uint_eq(v->cases[0].best, _i ? 1 : 0);
+	vnet.value = "vnet";
+	values[ATTACH][0].n_set = 0;
+}
+END_TEST
+
 START_TEST(test_same)
 {
 	cell(0, 0, 0, 140);
@@ -359,6 +382,7 @@ static Suite *advise_suite(void)
 	tcase_add_test(tc, test_clear);
 	tcase_add_test(tc, test_cases);
 	tcase_add_test(tc, test_same);
+	tcase_add_loop_test(tc, test_usual, 0, 2);
 	tcase_add_test(tc, test_unplayed);
 	tcase_add_test(tc, test_dead_context);
 	tcase_add_test(tc, test_trade);
