@@ -60,6 +60,8 @@ static const struct {
 		 "DF set at the sender, or a higher lowest-ipv6-mtu"},
 	[DIAGNOSIS_HIDDEN] = {"shaper hides the trap", "radio",
 			      "gro: off before the shaper goes"},
+	[DIAGNOSIS_NATIVE] = {"native is no faster", "ends or path",
+			      "nothing to cure at the translators"},
 	[DIAGNOSIS_UNEXPLAINED] = {"unexplained", "unknown",
 				   "not known: look at the counters"},
 };
@@ -83,6 +85,7 @@ bool diagnosis_is_fault(enum diagnosis d)
 	case DIAGNOSIS_LINK:
 	case DIAGNOSIS_CPU:
 	case DIAGNOSIS_HIDDEN:
+	case DIAGNOSIS_NATIVE:
 	case DIAGNOSIS_UNEXPLAINED:
 	case DIAGNOSIS_COUNT:
 		break;
@@ -129,7 +132,11 @@ static enum diagnosis decide(const struct diagnose_evidence *e)
 			       : DIAGNOSIS_LINK;
 	if (e->cpe_cpu >= BUSY_SHARE || e->plat_cpu >= BUSY_SHARE)
 		return DIAGNOSIS_CPU;
-	return is_slow(e) ? DIAGNOSIS_UNEXPLAINED : DIAGNOSIS_HEALTHY;
+	if (!is_slow(e))
+		return DIAGNOSIS_HEALTHY;
+	return e->native_bps > 0 && e->rate_bps >= FULL_SHARE * e->native_bps
+		       ? DIAGNOSIS_NATIVE
+		       : DIAGNOSIS_UNEXPLAINED;
 }
 
 struct diagnose_result diagnose(const struct diagnose_evidence *e)

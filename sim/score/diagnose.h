@@ -12,6 +12,7 @@
 struct diagnose_evidence {
 	double rate_bps;      /* payload at the receiver */
 	double link_bps;      /* lowest rate of a link on its way; NAN: none */
+	double native_bps;    /* the same way without a translator; NAN */
 	double retransmits;   /* at the sender */
 	double timeouts;      /* retransmission timers that went off there */
 	double icmp_too_big;  /* errors that reached the sender */
@@ -38,6 +39,7 @@ enum diagnosis {
 	DIAGNOSIS_CHECKSUM,
 	DIAGNOSIS_FRAGMENTS,
 	DIAGNOSIS_HIDDEN,
+	DIAGNOSIS_NATIVE,
 	DIAGNOSIS_UNEXPLAINED,
 	DIAGNOSIS_COUNT
 };
@@ -45,14 +47,14 @@ enum diagnosis {
 struct diagnose_result {
 	enum diagnosis is;
 	const char *limit; /* "radio", "CPE CPU", "PLAT CPU", "offload",
-			      "path MTU", "none", "unknown" */
+			      "path MTU", "ends or path", "none", "unknown" */
 	const char *cure;  /* the switch; "nothing to cure" */
 };
 
 /*
  * diagnose - the first of these that the evidence carries: nothing passes for
  * checksums; large frames are lost (with errors, or silently); fragments; a
- * link or a processor is full; healthy. Context: pure.
+ * link or a processor is full; native is no faster; healthy. Context: pure.
  */
 struct diagnose_result diagnose(const struct diagnose_evidence *e);
 

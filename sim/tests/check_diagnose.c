@@ -126,6 +126,24 @@ static const struct {
 	 {.rate_bps = 900e6, .link_bps = NAN, .packets = 380000},
 	 DIAGNOSIS_HEALTHY,
 	 "none"},
+	{"a window of 6 MB and 20 ms on a link of 10 Gbit/s",
+	 {.rate_bps = 2.05e9,
+	  .link_bps = 10e9,
+	  .native_bps = 2.09e9,
+	  .retransmits = 30,
+	  .packets = 380000,
+	  .cpe_cpu = .4,
+	  .plat_cpu = .4},
+	 DIAGNOSIS_NATIVE,
+	 "ends or path"},
+	{"the same, but native has four times as much",
+	 {.rate_bps = 614e6,
+	  .link_bps = 10e9,
+	  .native_bps = 2.09e9,
+	  .retransmits = 1189,
+	  .packets = 380000},
+	 DIAGNOSIS_UNEXPLAINED,
+	 "unknown"},
 	{"losses on the radio",
 	 {.rate_bps = 9e6,
 	  .link_bps = RADIO,
@@ -181,6 +199,7 @@ static struct diagnose_evidence evidence_of(const json_t *cell)
 	return (struct diagnose_evidence){
 		.rate_bps = number(o, "rate"),
 		.link_bps = number(o, "rate") / number(o, "link-share"),
+		.native_bps = number(o, "native-rate"),
 		.retransmits = number(o, "retransmits"),
 		.timeouts = number(o, "timeouts"),
 		.icmp_too_big = number(o, "too-big-received"),
@@ -258,8 +277,8 @@ END_TEST
 /* What nobody counted is no reason. */
 START_TEST(nothing_known_is_unexplained)
 {
-	struct diagnose_evidence e = {NAN, NAN, NAN, NAN, NAN, NAN, NAN,  NAN,
-				      NAN, NAN, NAN, NAN, NAN, NAN, false};
+	struct diagnose_evidence e = {NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN,
+				      NAN, NAN, NAN, NAN, NAN, NAN, NAN, false};
 
 	ck_assert(!diagnosis_is_fault(diagnose(&e).is));
 	e.rate_bps = 1e5;

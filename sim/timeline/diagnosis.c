@@ -379,6 +379,7 @@ void diagnosis_finish(struct diagnosis_run *d, struct measurement *m)
 	struct diagnose_evidence e = {
 		.rate_bps = metric_of(m, "rate"),
 		.link_bps = link_rate(d),
+		.native_bps = metric_of(m, "native-rate"),
 		.armed = is_armed(d),
 	};
 	struct diagnose_result r;
