@@ -412,6 +412,12 @@ void diagnosis_finish(struct diagnosis_run *d, struct measurement *m)
 		      superpackets_share(d->frames, SUPERPACKETS_BORDER));
 	score_set_num(m, "engine-superpackets",
 		      superpackets_share(d->frames, SUPERPACKETS_ENGINE));
+	score_set_num(m, "access-superpacket-size",
+		      superpackets_bytes(d->frames, SUPERPACKETS_ACCESS));
+	score_set_num(m, "border-superpacket-size",
+		      superpackets_bytes(d->frames, SUPERPACKETS_BORDER));
+	score_set_num(m, "engine-superpacket-size",
+		      superpackets_bytes(d->frames, SUPERPACKETS_ENGINE));
 	score_set_num(m, "packets", e.packets);
 	score_set_num(m, "oversize", e.oversize);
 	score_set_num(m, "told-too-big", e.told_too_big);

@@ -3,10 +3,13 @@
  * How large the frames are that a PLAT gets and gives: whether a setting of
  * offloads has the effect that it is said to have.
  *
- * A packet socket is opened at each interface, and nobody ever reads from it:
- * a filter lets frames above a size pass, and the kernel counts what passes,
- * whether there was room for it or not. So frames are counted without being
- * taken, and a frame of acknowledgements alone is not taken for data.
+ * A packet socket is opened at each interface with a filter that lets frames
+ * above a size pass, and the kernel counts what passes, whether there was room
+ * for it or not. So frames are counted without being taken, and a frame of
+ * acknowledgements alone is not taken for data.
+ *
+ * How large those above the MTU are is a sample: a byte of each and its length
+ * wait in a small buffer, which is emptied every SAMPLE_NS.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -20,9 +23,11 @@
 
 #include "timeline_internal.h"
 
-#define DATA_BYTES 1000 /* of IP; above: not only acknowledgements */
-#define MTU	   1500
-#define PLACES_MAX 24
+#define DATA_BYTES   1000 /* of IP; above: not only acknowledgements */
+#define MTU	     1500
+#define PLACES_MAX   24
+#define SAMPLE_NS    (20 * NS_PER_MS)
+#define SAMPLE_BYTES 16384 /* of a receive buffer: some twenty frames */
 
 struct place {
 	enum superpacket_side side;
@@ -33,6 +38,9 @@ struct superpackets {
 	struct place v[PLACES_MAX];
 	size_t n;
 	double count[SUPERPACKET_SIDES][2];
+	double bytes[SUPERPACKET_SIDES], sampled[SUPERPACKET_SIDES];
+	struct loop *loop;
+	struct loop_source *timer;
 };
 
 struct opening {
@@ -54,11 +62,13 @@ static int open_counter(const char *dev, uint32_t bytes)
 				 .sll_protocol = htons(ETH_P_ALL),
 				 .sll_ifindex = (int)if_nametoindex(dev)};
 	/* of no protocol: nothing comes before it has its filter */
-	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0), least = 1;
+	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0), yes = 1;
+	int room = bytes == MTU ? SAMPLE_BYTES : 1; /* 1: the least */
 
 	if (fd < 0 || !at.sll_ifindex)
 		goto fail;
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least));
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+	setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &yes, sizeof(yes));
 	if (!setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter,
 			sizeof(filter)) &&
 	    !bind(fd, (struct sockaddr *)&at, sizeof(at)))
@@ -89,6 +99,58 @@ static void add_place(struct timeline *t, struct superpackets *s, int node,
 	*p = (struct place){.side = side, .fd = {-1, -1}};
 	if (!world_enter(t->world, node, open_inside, &o, NULL))
 		s->n++;
+}
+
+/* Length of one frame that waits; 0: none does. */
+static uint32_t next_length(int fd)
+{
+	union {
+		struct cmsghdr h;
+		char room[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+	} c;
+	char byte;
+	struct iovec v = {&byte, sizeof(byte)};
+	struct msghdr m = {.msg_iov = &v,
+			   .msg_iovlen = 1,
+			   .msg_control = &c,
+			   .msg_controllen = sizeof(c)};
+	struct tpacket_auxdata aux;
+	const struct cmsghdr *h;
+
+	if (recvmsg(fd, &m, MSG_DONTWAIT) < 0)
+		return 0;
+	h = CMSG_FIRSTHDR(&m);
+	if (!h || h->cmsg_level != SOL_PACKET || h->cmsg_type != PACKET_AUXDATA)
+		return 0;
+	memcpy(&aux, CMSG_DATA(h), sizeof(aux));
+	return aux.tp_len;
+}
+
+static void sample(struct superpackets *s)
+{
+	uint32_t length;
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct place *p = &s->v[i];
+
+		for (int k = 0; k < 64 && p->fd[1] >= 0 &&
+				(length = next_length(p->fd[1]));
+		     k++) {
+			s->bytes[p->side] += length;
+			s->sampled[p->side]++;
+		}
+	}
+}
+
+static void on_sample(void *arg, struct mono due)
+{
+	struct superpackets *s = arg;
+
+	(void)due;
+	sample(s);
+	/* without memory for a timer there is a smaller sample */
+	s->timer = loop_add_timer(s->loop, mono_add(clock_now(), SAMPLE_NS),
+				  on_sample, s);
 }
 
 struct superpackets *superpackets_watch(struct timeline *t)
@@ -123,11 +185,16 @@ struct superpackets *superpackets_watch(struct timeline *t)
 					  ? "vm"
 					  : "nat64",
 				  SUPERPACKETS_ENGINE);
+	s->loop = world_loop(t->world);
+	on_sample(s, clock_now());
 	return s;
 }
 
 void superpackets_stop(struct superpackets *s)
 {
+	sample(s);
+	loop_del(s->loop, s->timer);
+	s->timer = NULL;
 	for (size_t i = 0; i < s->n; i++)
 		for (int k = 0; k < 2; k++) {
 			struct tpacket_stats st = {0};
@@ -148,4 +215,10 @@ double superpackets_share(const struct superpackets *s,
 {
 	return s->count[side][0] > 0 ? s->count[side][1] / s->count[side][0]
 				     : NAN;
+}
+
+double superpackets_bytes(const struct superpackets *s,
+			  enum superpacket_side side)
+{
+	return s->sampled[side] > 0 ? s->bytes[side] / s->sampled[side] : NAN;
 }

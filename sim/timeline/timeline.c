@@ -130,6 +130,13 @@ static struct diagnosis_run *begin_diagnosis(struct timeline *t,
 	return m->kind == PROBE_DIAGNOSIS ? diagnosis_begin(t, m) : NULL;
 }
 
+/* Of a measure that did not even start; NULL is fine. */
+static void end_diagnosis(struct diagnosis_run *d)
+{
+	if (d)
+		diagnosis_end(d);
+}
+
 /* Those whose transfer is over: before other traffic begins. */
 static void end_diagnoses(struct play *p)
 {
@@ -167,8 +174,10 @@ int timeline_measure(struct timeline *t, const struct measure_spec *v, size_t n,
 		ret = probe_start(t->world, &v[i],
 				  mono_add(clock_now(), (int64_t)length),
 				  t->result->dir, t->arena, &a.probe, e);
-		if (ret)
+		if (ret) {
+			end_diagnosis(a.diagnosis);
 			return ret;
+		}
 		ret = loop_run_until(world_loop(t->world), one_done, &a,
 				     probe_deadline(a.probe));
 		collect(t, a.probe, a.diagnosis, phase);
@@ -262,8 +271,10 @@ static int start_probe(struct play *p, const struct measure_spec *m,
 
 	ret = probe_start(t->world, m, stop, t->result->dir, t->arena, &probe,
 			  e);
-	if (ret)
+	if (ret) {
+		end_diagnosis(d);
 		return ret;
+	}
 	r = ARENA_APPEND(t->arena, p->probes, p->n_probes);
 	*r = (struct running){.m = m, .probe = probe, .diagnosis = d};
 	return 0;

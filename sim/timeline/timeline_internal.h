@@ -69,6 +69,10 @@ void superpackets_stop(struct superpackets *s);
 double superpackets_share(const struct superpackets *s,
 			  enum superpacket_side side);
 
+/* superpackets_bytes - mean of a sample of those above 1500; NAN: none. */
+double superpackets_bytes(const struct superpackets *s,
+			  enum superpacket_side side);
+
 struct diagnosis_run;
 
 /* diagnosis_begin - look at all counters, before @m starts. */
