@@ -29,7 +29,7 @@ base_SRCS := addr arena clock diag err file log loop rng units yaml yaml_read
 core_SRCS := addrmap csum eam frag gso header icmp icmp_map icmp_xlat lpm \
 	mss parse pref64 pref64_dns ratelimit reason rfc6052 xlat xlat46 xlat64
 nat64_SRCS := nat64 table syn watch subscriber pool4 inspect frag held standby \
-	sync replica compare migrate blocks idle binding pcp
+	sync replica compare migrate blocks idle binding pcp gather
 io_SRCS := io tun packet memory vnet
 daemon_SRCS := path burst plat memory config config_lists config_clat config_sync \
 	config_log config_pcp sync pcp journal who setup server control answers answers_plat answers_pcp answers_sync answers_eam ctl discover \

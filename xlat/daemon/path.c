@@ -164,6 +164,9 @@ static enum verdict run4(struct path *p, struct pkt *pkt,
 	enum reason r = pkt_parse4(pkt, &info);
 	enum verdict v;
 
+	p->unsummed = false;
+	if (!r && p->gather && !hairpinned)
+		plat_sum_up(p, pkt, &info);
 	if (!r)
 		r = map4(p, &info, hairpinned, &map);
 	if (r && p->syns && !hairpinned)

@@ -10,6 +10,7 @@
 #include "../core/ratelimit.h"
 #include "../core/xlat.h"
 #include "../nat64/frag.h"
+#include "../nat64/gather.h"
 #include "../nat64/held.h"
 #include "../nat64/nat64.h"
 #include "../nat64/syn.h"
@@ -53,14 +54,15 @@ struct path_counters {
 struct path {
 	enum role role;
 	struct xlat_cfg xlat;
-	struct addrmap map;	   /* clat, siit */
-	struct nat64 *nat64;	   /* plat */
-	struct nat64_frags *frags; /* plat */
-	struct nat64_held *held;   /* plat */
-	struct nat64_syns *syns;   /* plat: NULL: none is stored */
-	struct prefix6 pool6;	   /* plat */
-	bool allow_private;	   /* plat: see addrmap.wkp_strict */
-	uint32_t mss;		   /* SYNs announce no more; 0: as they are */
+	struct addrmap map;	     /* clat, siit */
+	struct nat64 *nat64;	     /* plat */
+	struct nat64_frags *frags;   /* plat */
+	struct nat64_held *held;     /* plat */
+	struct nat64_gather *gather; /* plat */
+	struct nat64_syns *syns;     /* plat: NULL: none is stored */
+	struct prefix6 pool6;	     /* plat */
+	bool allow_private;	     /* plat: see addrmap.wkp_strict */
+	uint32_t mss;		     /* SYNs announce no more; 0: as they are */
 	struct ratelimit icmp, probes;
 	path_emit_fn *emit;
 	void *emit_arg;
@@ -72,7 +74,8 @@ struct path {
 	struct mono now;
 	struct nat64_frag_key first; /* of the packet under way, if is_first */
 	bool is_first;		     /* a first fragment */
-	uint8_t *again;		     /* IO_BUFFER_BYTES, for what was held */
+	bool unsummed;	/* one of UDP without a checksum: to wait */
+	uint8_t *again; /* IO_BUFFER_BYTES, for what was held */
 	uint8_t reply[XLAT_REPLY_BYTES];
 	uint8_t *fragment; /* IO_BUFFER_BYTES, the caller's */
 };
@@ -130,10 +133,17 @@ enum reason plat_map46(struct path *p, const struct pkt_info *info,
 		       struct xlat_map *map);
 
 /*
+ * plat_sum_up - a first fragment of UDP without a checksum gets one if all of
+ * its datagram is there (RFC 6146 section 3.4); else it will be refused by
+ * plat_map46 with REASON_NAT64_FRAGMENT, and held.
+ */
+void plat_sum_up(struct path *p, struct pkt *pkt, const struct pkt_info *info);
+
+/*
  * plat_hold - @pkt was refused because of @why: keep it, if it is a fragment
- * that overtook its first one. Returns REASON_OK if it is held, else why it is
- * dropped after all.
- * plat_take_held - the next packet that waited for the one just run, into
+ * that overtook its first one, or a first one without a checksum. Returns
+ * REASON_OK if it is held, else why it is dropped after all. plat_take_held -
+ * the next packet that waited for the one just run, into
  * @pkt; false when there is none.
  */
 enum reason plat_hold(struct path *p, const struct pkt *pkt,

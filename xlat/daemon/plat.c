@@ -71,6 +71,10 @@ static enum reason find_ports(struct path *p, const struct pkt_info *info,
 	if (!pkt_ip_is_frag(ip))
 		return ip->has_ports ? REASON_OK : REASON_ICMP_TYPE;
 	key = frag_key(info);
+	if (ip->has_ports && p->unsummed) {
+		nat64_frag_forget(p->frags, &key);
+		return REASON_NAT64_FRAGMENT;
+	}
 	if (ip->has_ports) {
 		nat64_frag_add(p->frags, &key, *sport, *dport, p->now);
 		if (!p->is_first) /* as it came in, not as it is hairpinned */
@@ -256,6 +260,60 @@ enum reason plat_map46(struct path *p, const struct pkt_info *info,
 	return REASON_OK;
 }
 
+static bool is_unsummed(const struct path *p, const struct pkt *pkt,
+			const struct pkt_ip *ip)
+{
+	uint16_t check;
+
+	if (ip->proto != PROTO_UDP || !ip->has_ports || !ip->frag_more ||
+	    pkt->gso.needs_csum || p->xlat.udp_zero != XLAT_UDP_ZERO_COMPUTE)
+		return false;
+	memcpy(&check, pkt->data + ip->l4 + 6, sizeof(check));
+	return !check;
+}
+
+void plat_sum_up(struct path *p, struct pkt *pkt, const struct pkt_info *info)
+{
+	const struct pkt_ip *ip = &info->outer;
+	struct nat64_frag_key key;
+	uint16_t check;
+
+	if (!is_unsummed(p, pkt, ip))
+		return;
+	key = frag_key(info);
+	if (nat64_gather_take(p->gather, &key, p->now, &check))
+		memcpy(pkt->data + ip->l4 + 6, &check, sizeof(check));
+	else
+		p->unsummed = true;
+}
+
+/* What is held now may complete a datagram that had to wait for its checksum:
+ * then all of it goes on. */
+static void gather(struct path *p, const struct pkt *pkt,
+		   const struct pkt_info *info,
+		   const struct nat64_frag_key *key)
+{
+	const struct pkt_ip *ip = &info->outer;
+	const struct nat64_piece piece = {.at = ip->frag_off,
+					  .len = ip->end - ip->l4,
+					  .bytes = pkt->data + ip->l4,
+					  .more = ip->frag_more};
+	const struct nat64_gather_entry *e;
+	uint64_t pseudo;
+
+	if (!p->gather || info->v6 || ip->proto != PROTO_UDP)
+		return;
+	pseudo = csum_pseudo4(&ip->src.v4, &ip->dst.v4, PROTO_UDP, 0);
+	e = nat64_gather_add(p->gather, key, &piece,
+			     p->unsummed ? &pseudo : NULL, p->now,
+			     p->frags->life_ns);
+	if (!e)
+		return;
+	nat64_frag_add(p->frags, key, e->sport, e->dport, p->now);
+	p->first = *key;
+	p->is_first = true;
+}
+
 /*
  * A fragment whose transport checksum is left to an offload cannot be one that
  * a network sent.
@@ -272,6 +330,7 @@ enum reason plat_hold(struct path *p, const struct pkt *pkt,
 		return REASON_NAT64_FRAG_FULL;
 	p->counters.held++;
 	p->counters.held_all++;
+	gather(p, pkt, info, &key);
 	return REASON_OK;
 }
 

@@ -202,8 +202,11 @@ static int init_plat(struct setup *s, const struct config *c, struct mono now,
 	s->path.frags = s->frags;
 	s->held = malloc(sizeof(*s->held));
 	s->again = malloc(IO_BUFFER_BYTES);
-	if (!s->held || !s->again)
+	s->gather = malloc(sizeof(*s->gather));
+	if (!s->held || !s->again || !s->gather)
 		return err_set(e, ENOMEM, "out of memory");
+	nat64_gather_init(s->gather);
+	s->path.gather = s->gather;
 	nat64_held_init(s->held, s->seed[1]);
 	s->path.held = s->held;
 	s->path.again = s->again;
@@ -251,6 +254,7 @@ void setup_fini(struct setup *s)
 	free(s->fragment);
 	free(s->frags);
 	free(s->held);
+	free(s->gather);
 	free(s->again);
 	free(s->syns);
 	*s = (struct setup){0};

@@ -17,6 +17,7 @@ struct setup {
 	uint8_t *fragment;
 	struct nat64_frags *frags;
 	struct nat64_held *held;
+	struct nat64_gather *gather;
 	uint8_t *again;
 	struct nat64_syns *syns;
 };

@@ -70,6 +70,15 @@ void nat64_frag_add(struct nat64_frags *t, const struct nat64_frag_key *key,
 	use->dport = dport;
 }
 
+void nat64_frag_forget(struct nat64_frags *t, const struct nat64_frag_key *key)
+{
+	struct nat64_frag_entry *set = t->e[set_of(t, key)];
+
+	for (unsigned int i = 0; i < NAT64_FRAG_WAYS; i++)
+		if (nat64_frag_same(&set[i].key, key))
+			set[i].until = (struct mono){0};
+}
+
 bool nat64_frag_find(const struct nat64_frags *t,
 		     const struct nat64_frag_key *key, struct mono now,
 		     __be16 *sport, __be16 *dport)

@@ -52,6 +52,8 @@ void nat64_frags_init(struct nat64_frags *t, uint64_t seed);
  */
 void nat64_frag_add(struct nat64_frags *t, const struct nat64_frag_key *key,
 		    __be16 sport, __be16 dport, struct mono now);
+/* nat64_frag_forget - what comes of this datagram has to wait. */
+void nat64_frag_forget(struct nat64_frags *t, const struct nat64_frag_key *key);
 bool nat64_frag_find(const struct nat64_frags *t,
 		     const struct nat64_frag_key *key, struct mono now,
 		     __be16 *sport, __be16 *dport);

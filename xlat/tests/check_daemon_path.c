@@ -883,6 +883,122 @@ START_TEST(fragments_that_wait_share_the_fate_of_the_first)
 }
 END_TEST
 
+/* Piece @i of 5 of a datagram of 320 bytes from IPv4 that has no checksum. */
+static size_t piece4(uint8_t *at, unsigned int id, unsigned int i)
+{
+	uint8_t whole[400];
+
+	udp4(whole, "198.51.100.1", 53, "192.0.2.1", 4001, 312, false);
+	put16(whole + 26, 0);
+	memcpy(at, whole, 20);
+	put16(at + 2, 20 + 64);
+	put16(at + 4, id);
+	put16(at + 6, (i < 4 ? 0x2000 : 0) | i * 8);
+	sum_header4(at);
+	memcpy(at + 20, whole + 20 + 64 * i, 64);
+	return 20 + 64;
+}
+
+static void open_for_pieces(void)
+{
+	start_plat();
+	push(p, udp6(p, "2001:db8::5", 4001, "64:ff9b::c633:6401", 53, 4));
+	ck_assert_int_gt(pull(), 0);
+}
+
+/* All five leave, and are a datagram with a good checksum. */
+static void want_whole6(void)
+{
+	uint8_t whole[40 + 320];
+	unsigned int seen = 0;
+
+	for (int k = 0; k < 5; k++) {
+		unsigned int at;
+
+		ck_assert_int_eq(pull(), 48 + 64);
+		ck_assert_int_eq(out[6], 44);
+		at = (unsigned int)(out[42] << 8 | out[43]) & 0xfff8;
+		ck_assert_uint_le(at, 256);
+		memcpy(whole, out, 40);
+		memcpy(whole + 40 + at, out + 48, 64);
+		seen |= 1u << at / 64;
+	}
+	ck_assert_uint_eq(seen, 31);
+	ck_assert_int_eq(pull(), -EAGAIN);
+	put16(whole + 4, 320);
+	whole[6] = 17;
+	ck_assert(csum_good6(whole));
+	ck_assert_uint_eq(whole[40 + 8 + 100], 100);
+}
+
+/* RFC 6146 section 3.4: the checksum MUST be calculated, in whatever order the
+ * fragments come. */
+START_TEST(fragments_without_a_checksum_get_one)
+{
+	unsigned int order[5] = {0, 1, 2, 3, 4};
+	struct rng r;
+
+	open_for_pieces();
+	rng_init(&r, 3);
+	for (unsigned int n = 0; n < 100; n++) {
+		for (unsigned int i = 4; i; i--) {
+			unsigned int k = (unsigned int)rng_below(&r, i + 1);
+			unsigned int x = order[i];
+
+			order[i] = order[k];
+			order[k] = x;
+		}
+		for (int i = 0; i < 5; i++) {
+			ck_assert_int_eq(pull(), -EAGAIN);
+			/* every second number comes twice */
+			ck_assert_int_eq(push(p, piece4(p, n / 2, order[i])),
+					 VERDICT_HOLD);
+		}
+		want_whole6();
+		ck_assert_uint_eq(su.path.counters.held, 0);
+		check_sums();
+		/* until the ports of the first one are forgotten */
+		if (n % 2)
+			now = mono_add(now, NAT64_FRAG_LIFE_NS);
+		else
+			nat64_frags_init(su.path.frags, 1);
+	}
+	stop();
+}
+END_TEST
+
+/* Never complete: one is missing, comes twice, or is longer than it says. */
+START_TEST(fragments_that_make_no_datagram_are_dropped)
+{
+	open_for_pieces();
+	for (unsigned int i = 0; i < 5; i++)
+		if (_i || i != 3)
+			push(p, piece4(p, 9, i));
+		else
+			push(p, piece4(p, 9, 2));
+	if (_i)
+		want_whole6();
+	else
+		ck_assert_int_eq(pull(), -EAGAIN);
+	for (unsigned int i = 0; i < 5; i++) {
+		piece4(p, 10, i);
+		if (!i)
+			put16(p + 24, 328); /* the UDP header's length */
+		push(p, 84);
+	}
+	ck_assert_int_eq(pull(), -EAGAIN);
+	check_sums();
+	path_expire(&su.path, mono_add(now, NAT64_FRAG_LIFE_NS));
+	ck_assert_uint_eq(su.path.counters.held, 0);
+	ck_assert_uint_eq(REASON_N(NAT64_FRAGMENT), _i ? 5 : 10);
+	/* as the operator wants it */
+	su.path.xlat.udp_zero = XLAT_UDP_ZERO_DROP;
+	ck_assert_int_eq(push(p, piece4(p, 11, 0)), VERDICT_REPLY);
+	ck_assert_uint_eq(REASON_N(UDP_ZERO_CSUM_FRAG), 1);
+	stop();
+}
+END_TEST
+
 /* One that holds all it may leaves room for others. */
 START_TEST(fragments_of_a_flood_are_refused)
 {
@@ -1076,6 +1192,9 @@ int main(void)
 	tcase_add_test(t, fragments_may_overtake_the_first);
 	tcase_add_test(t, fragments_that_wait_share_the_fate_of_the_first);
 	tcase_add_test(t, fragments_of_a_flood_are_refused);
+	tcase_add_test(t, fragments_without_a_checksum_get_one);
+	tcase_add_loop_test(t, fragments_that_make_no_datagram_are_dropped, 0,
+			    2);
 	tcase_add_test(t, a_burst_is_its_packets);
 	tcase_add_test(t, table_memory_is_zero_and_aligned);
 	tcase_add_test(t, failed_writes_are_counted_by_errno);
