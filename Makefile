@@ -263,7 +263,7 @@ $(BUILD)/bench_core: xlat/tests/bench_core.c $(call libs,core base) | deps-hint
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.c %.a,$^)
 $(BUILD)/bench_plat: sim/tests/bench_flows.c sim/tests/bench_stream.c
 $(BUILD)/bench_engine $(BUILD)/bench_plat: $(BUILD)/bench_%: sim/tests/bench_%.c \
-		sim/tests/bench_run.c $(call libs,$(BENCH_LIBS)) | deps-hint
+		sim/tests/bench_run.c $(wildcard sim/tests/bench_*.h) $(call libs,$(BENCH_LIBS)) | deps-hint
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.c %.a,$^) $(call ldlibs,$(BENCH_LIBS)) -ljansson
 # The tables and the path of a NAT64 in process, beside their goals.
 .PHONY: bench-nat64

@@ -22,11 +22,12 @@
 #include "bench_run.h"
 
 enum way { PLAIN, XLATD, TAYGA, N_WAYS };
-enum load { TCP1, TCP4, UDP64, N_LOADS };
+enum load { TCP1_UP, TCP1_DOWN, TCP4_UP, TCP4_DOWN, UDP64, N_LOADS };
 
 static const char *const way_names[] = {"plain", "xlatd", "tayga"};
-static const char *const load_names[] = {"1 TCP stream", "4 TCP streams",
-					 "UDP 64 B"};
+static const char *const load_names[] = {"1 TCP stream up", "1 TCP stream down",
+					 "4 TCP streams up",
+					 "4 TCP streams down", "UDP 64 B"};
 static const char *const targets[] = {"2001:db8:2::2",
 				      "2001:db8:64::198.51.100.2",
 				      "2001:db8:65::198.51.100.2"};
@@ -59,7 +60,8 @@ static void run_load(enum load load, enum way way, int round)
 		rate[load][way][round] = bench_run_udp(targets[way]);
 		return;
 	}
-	t = bench_run_tcp(targets[way], load == TCP1 ? 1 : 4, engines[way]);
+	t = bench_run_tcp(targets[way], load < TCP4_UP ? 1 : 4,
+			  load == TCP1_DOWN || load == TCP4_DOWN, engines[way]);
 	rate[load][way][round] = t.rate;
 	cpu_per_gb[load][way][round] = t.cpu_per_gb;
 }
@@ -80,8 +82,8 @@ static void measure(void)
 
 static void print_load(enum load load)
 {
-	static const double of_plain[] = {0.8, 0.4, 0.6};
-	static const double of_tayga[] = {6, 8, 1.2};
+	static const double of_plain[] = {0.8, 0.8, 0.4, 0.4, 0.6};
+	static const double of_tayga[] = {6, 6, 8, 8, 1.2};
 
 	printf("%s\n", load_names[load]);
 	for (int way = 0; way < (engines[TAYGA] ? N_WAYS : TAYGA); way++) {

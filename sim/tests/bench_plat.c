@@ -338,11 +338,11 @@ static void run_load(enum load load, enum way way, int round)
 
 	if (way == TAYGA)
 		masquerade(true);
-	rate[load][way][round] =
-		load == UDP64
-			? bench_run_udp(targets[way])
-			: bench_run_tcp(targets[way], streams, engines[way])
-				  .rate;
+	rate[load][way][round] = load == UDP64
+					 ? bench_run_udp(targets[way])
+					 : bench_run_tcp(targets[way], streams,
+							 false, engines[way])
+						   .rate;
 	if (way == TAYGA)
 		masquerade(false);
 }

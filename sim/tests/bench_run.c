@@ -393,12 +393,14 @@ static double bits_received(const char *file, double *bytes)
 	return rate;
 }
 
-struct bench_tcp bench_run_tcp(const char *target, int streams,
+struct bench_tcp bench_run_tcp(const char *target, int streams, bool down,
 			       const struct proc *engine)
 {
 	char time[16], n[16], out[256];
-	const char *argv[] = {"iperf3", "-c", target, "-6",    "-t", time,
-			      "-P",	n,    "-C",   "cubic", "-J", NULL};
+	const char *argv[] = {"iperf3", "-c",	 target, "-6",
+			      "-t",	time,	 "-P",	 n,
+			      "-C",	"cubic", "-J",	 down ? "-R" : NULL,
+			      NULL};
 	int64_t cpu = standing_ns(engine);
 	struct proc *client;
 	struct bench_tcp s;

@@ -63,9 +63,9 @@ struct proc *bench_start_xlatd(const char *program, const char *role,
 /* bench_start_tayga - NULL: not installed. */
 struct proc *bench_start_tayga(const char *text);
 
-/* bench_run_tcp - cubic, to @target; CPU of both ends, @engine (or NULL) and
- * the kernel's softirq threads. */
-struct bench_tcp bench_run_tcp(const char *target, int streams,
+/* bench_run_tcp - cubic, to @target, or from there if @down; CPU of both ends,
+ * @engine (or NULL) and the kernel's softirq threads. */
+struct bench_tcp bench_run_tcp(const char *target, int streams, bool down,
 			       const struct proc *engine);
 /* bench_run_sender - packets/s at the server while @send runs in a process of
  * its own, on the first core, with @arg, made in the client's namespace. */

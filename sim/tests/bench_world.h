@@ -39,7 +39,10 @@ static inline void add_sysctls(struct plan *p)
 	static const char *const zeros[] = {"net/ipv6/conf/all/accept_dad",
 					    "net/ipv6/conf/default/accept_dad"};
 
-	for (int node = 0; node < N_NODES; node++)
+	for (int node = 0; node < N_NODES; node++) {
+		/* else iperf3's cubic may be paced: sim/plan/steps.c */
+		p->sysctls[p->n_sysctls++] = (struct plan_sysctl){
+			node, "net/ipv4/tcp_congestion_control", "reno"};
 		for (int i = 0; i < 2; i++) {
 			if (node == ENGINE)
 				p->sysctls[p->n_sysctls++] =
@@ -48,6 +51,7 @@ static inline void add_sysctls(struct plan *p)
 			p->sysctls[p->n_sysctls++] =
 				(struct plan_sysctl){node, zeros[i], "0"};
 		}
+	}
 }
 
 static inline struct plan_route route(int node, const char *dst, uint8_t len,
