@@ -81,7 +81,8 @@ static int start(struct probe *p, struct err *e)
 struct tally {
 	size_t n, done;
 	double *handshake, *total; /* of those that are done */
-	double retransmits, mss;
+	double retransmits, lost, mss;
+	double served, server_retransmits, server_lost, server_mss;
 	const char *stage, *why; /* of the first that failed */
 };
 
@@ -96,6 +97,7 @@ static void count_one(struct tally *t, const json_t *x)
 
 	t->n++;
 	t->retransmits += number(x, "retransmits");
+	t->lost += number(x, "lost");
 	t->mss = number(x, "mss");
 	if (why && !t->why) {
 		t->why = why;
@@ -105,6 +107,23 @@ static void count_one(struct tally *t, const json_t *x)
 		return;
 	t->handshake[t->done] = number(x, "handshake_ns");
 	t->total[t->done++] = number(x, "total_ns");
+}
+
+/* What the server said of connections that ended well, one a line. */
+static void read_server(const struct tls_probe *s, struct tally *t)
+{
+	FILE *f = fopen(s->server->out, "re");
+	json_t *x;
+
+	while (f && (x = json_loadf(f, JSON_DISABLE_EOF_CHECK, NULL))) {
+		t->served++;
+		t->server_retransmits += number(x, "retransmits");
+		t->server_lost += number(x, "lost");
+		t->server_mss = number(x, "mss");
+		json_decref(x);
+	}
+	if (f)
+		fclose(f);
 }
 
 static void set_metrics(struct measurement *m, const struct tally *t)
@@ -122,10 +141,15 @@ static void set_metrics(struct measurement *m, const struct tally *t)
 		{"total-median", stats_median(t->total, t->done)},
 		{"total-slowest", stats_percentile(t->total, t->done, 1)},
 		{"retransmits", t->retransmits},
+		{"lost", t->lost},
 		{"mss", t->mss},
+		{"server-retransmits", t->server_retransmits},
+		{"server-lost", t->server_lost},
+		{"server-mss", t->server_mss},
 	};
+	size_t n = sizeof(v) / sizeof(*v);
 
-	for (size_t i = 0; i < sizeof(v) / sizeof(*v); i++)
+	for (size_t i = 0; i < (t->served > 0 ? n : n - 3); i++)
 		score_set_num(m, v[i].name, v[i].value);
 }
 
@@ -165,6 +189,7 @@ static void finish(struct probe *p, struct measurement *m)
 	t.handshake = arena_alloc(p->arena, i * sizeof(double));
 	t.total = arena_alloc(p->arena, i * sizeof(double));
 	json_array_foreach(list, i, x) count_one(&t, x);
+	read_server(s, &t);
 	set_metrics(m, &t);
 	summarise(p, m, &t);
 	json_decref(j);

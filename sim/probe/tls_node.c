@@ -19,7 +19,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
-#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <poll.h>
@@ -44,6 +43,7 @@ struct exchange {
 	int64_t connect_ns, handshake_ns, total_ns; /* since began */
 	int64_t got;				    /* bytes of the answer */
 	struct tcp_info info;
+	int lost;
 	const char *stage; /* under way, or where it ended */
 	int error;	   /* errno; 0: all of it arrived */
 };
@@ -170,6 +170,28 @@ static int read_answer(struct exchange *x, const struct client *c)
 	return error;
 }
 
+/* The server closes when it has said what it saw of this connection. */
+static void await_end(const struct exchange *x)
+{
+	char rest[64];
+
+	shutdown(x->fd, SHUT_WR);
+	while (!more(x, SSL_read(x->tls, rest, sizeof(rest))))
+		;
+}
+
+int tls_lost(int fd, struct tcp_info *info)
+{
+	socklen_t len = sizeof(*info);
+	uint32_t lost;
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &len))
+		return 0;
+	lost = info->tcpi_total_retrans;
+	return (int)(lost > info->tcpi_dsack_dups ? lost - info->tcpi_dsack_dups
+						  : 0);
+}
+
 static void run_exchange(struct exchange *x, const struct client *c)
 {
 	static const struct {
@@ -179,7 +201,6 @@ static void run_exchange(struct exchange *x, const struct client *c)
 		     {"in the handshake", shake_hands},
 		     {"sending the request", ask},
 		     {"waiting for the answer", read_answer}};
-	socklen_t len = sizeof(x->info);
 
 	*x = (struct exchange){.fd = -1, .began = clock_now()};
 	x->deadline = mono_add(x->began, c->timeout_ns);
@@ -188,8 +209,10 @@ static void run_exchange(struct exchange *x, const struct client *c)
 		x->stage = steps[i].stage;
 		x->error = steps[i].step(x, c);
 	}
+	if (!x->error)
+		await_end(x);
 	if (x->fd >= 0)
-		getsockopt(x->fd, IPPROTO_TCP, TCP_INFO, &x->info, &len);
+		x->lost = tls_lost(x->fd, &x->info);
 	SSL_free(x->tls);
 	if (x->fd >= 0)
 		close(x->fd);
@@ -219,13 +242,14 @@ static SSL_CTX *open_context(void)
 
 static json_t *exchange_json(const struct exchange *x)
 {
-	json_t *o = json_pack(
-		"{s:I, s:I, s:I, s:I, s:i, s:i, s:i}", "connect_ns",
-		(json_int_t)x->connect_ns, "handshake_ns",
-		(json_int_t)x->handshake_ns, "total_ns",
-		(json_int_t)x->total_ns, "bytes", (json_int_t)x->got, "mss",
-		(int)x->info.tcpi_snd_mss, "path_mtu", (int)x->info.tcpi_pmtu,
-		"retransmits", (int)x->info.tcpi_total_retrans);
+	json_t *o =
+		json_pack("{s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i}",
+			  "connect_ns", (json_int_t)x->connect_ns,
+			  "handshake_ns", (json_int_t)x->handshake_ns,
+			  "total_ns", (json_int_t)x->total_ns, "bytes",
+			  (json_int_t)x->got, "mss", (int)x->info.tcpi_snd_mss,
+			  "path_mtu", (int)x->info.tcpi_pmtu, "retransmits",
+			  (int)x->info.tcpi_total_retrans, "lost", x->lost);
 
 	if (x->error) {
 		json_object_set_new(o, "stage", json_string(x->stage));

@@ -195,7 +195,11 @@ static const struct metric_def tls_metrics[] = {
 	{"total-median", UNIT_TIME, "from the first SYN to the last byte"},
 	{"total-slowest", UNIT_TIME, "longest of these times"},
 	{"retransmits", UNIT_NONE, "segments the client sent again, all"},
+	{"lost", UNIT_NONE, "of them, those the server did not have already"},
 	{"mss", UNIT_NONE, "bytes of a segment of the client, at the end"},
+	{"server-retransmits", UNIT_NONE, "as retransmits, of the server"},
+	{"server-lost", UNIT_NONE, "as lost, of the server"},
+	{"server-mss", UNIT_NONE, "as mss, of the server"},
 	{NULL, UNIT_NONE, NULL},
 };
 

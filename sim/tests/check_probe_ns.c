@@ -516,6 +516,9 @@ START_TEST(test_tls)
 	ck_assert_double_ge(num(&m, "total-slowest"),
 			    num(&m, "handshake-median"));
 	ck_assert_double_eq(num(&m, "mss"), 1448);
+	ck_assert_double_eq(num(&m, "server-mss"), 1448);
+	ck_assert_double_eq(num(&m, "lost"), 0);
+	ck_assert_double_eq(num(&m, "server-lost"), 0);
 	assert_raw(&m);
 }
 END_TEST
