@@ -13,6 +13,8 @@ check_spec_LIBS := spec base
 SIM_TESTS += check_timeline
 check_timeline_LIBS := timeline score spec base
 
+SIM_TESTS += check_testbed
+check_testbed_LIBS := cmd engine relay report score world plan spec base
 SIM_TESTS += check_score check_stats check_outage
 check_score_LIBS := score base
 check_stats_LIBS := score base
@@ -68,6 +70,7 @@ check_stream_ns_LIBS := probe score base
 
 # Scripts that end with "N passed, N failed, N skipped".
 TEST_SCRIPTS := sim/tests/cli.sh sim/tests/robust.sh xlat/fuzz/replay.sh
+TEST_SCRIPTS += sim/tests/verdicts.sh
 TEST_SCRIPTS += sim/tests/prepare.sh sim/tests/engines.sh
 TEST_SCRIPTS += sim/tests/conform.sh
 TEST_SCRIPTS += sim/tests/matrix.sh

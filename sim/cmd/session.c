@@ -45,6 +45,7 @@ struct session {
 	size_t n_captures;
 	struct timeline timeline;
 	struct testbed testbed;
+	struct run_end end;
 	char run_id[8];
 };
 
@@ -228,21 +229,30 @@ static void record_links(struct session *ss)
 	}
 }
 
-/* An engine that ended by itself is the most important thing that happened. */
+/* The first that ended by itself: others may have ended because of it. */
 static void record_faults(struct session *ss)
 {
+	const struct engine *first = NULL;
+
 	for (size_t i = 0; i < engines_count(ss->engines); i++) {
 		struct engine *en = engines_at(ss->engines, i);
+		const char *text;
 
-		if (!en->fault[0])
+		if (!en->first_fault[0])
 			continue;
-		ss->testbed.engine_fault = arena_printf(
+		text = arena_printf(
 			ss->a, "%s (%s) at %s %s", en->ops->name,
 			plan_role_word(en->daemon->role),
 			world_plan(ss->world)->nodes[en->daemon->node].name,
-			en->fault);
-		ss->testbed.fault_is_relay = en->daemon->role == DAEMON_RELAY;
-		progress_note(ss->o->progress, "%s", ss->testbed.engine_fault);
+			en->first_fault);
+		progress_note(ss->o->progress, "%s", text);
+		if (en->daemon->role == DAEMON_RELAY) {
+			ss->end.relay_fault = text;
+		} else if (!first || mono_before(en->first_fault_at,
+						 first->first_fault_at)) {
+			ss->end.engine_fault = text;
+			first = en;
+		}
 	}
 }
 
@@ -289,22 +299,13 @@ static void take_down(struct session *ss)
 static void judge(struct session *ss, int ret, const struct err *e)
 {
 	struct result *r = ss->r;
-	const char *limit = testbed_record(&ss->testbed, r, ss->s, ss->a);
 
+	ss->end.interrupted = ret == -EINTR;
+	ss->end.error = ret ? arena_strdup(ss->a, e->text) : NULL;
+	ss->end.limit = testbed_record(&ss->testbed, ss->end.relay_fault, r,
+				       ss->s, ss->a);
 	score_judge(r, ss->a);
-	if (ret == -EINTR) {
-		r->verdict = VERDICT_INVALID;
-		r->why = "interrupted";
-	} else if (ret) {
-		r->verdict = VERDICT_INVALID;
-		r->why = arena_strdup(ss->a, e->text);
-	} else if (limit) {
-		r->verdict = VERDICT_INVALID;
-		r->why = limit;
-	} else if (ss->testbed.engine_fault) {
-		r->verdict = VERDICT_FAIL;
-		r->why = ss->testbed.engine_fault;
-	}
+	score_conclude(r, &ss->end);
 }
 
 static void write_results(struct session *ss)

@@ -77,22 +77,25 @@ void testbed_end(struct testbed *tb, struct engines *es,
 	tb->cpu_end = host_cpu_read();
 	tb->event_late_max_ns = event_late_max_ns;
 	tb->measured = true;
-	if (relay && proc_running(relay->procs[0]))
+	if (relay && relay->n_procs && proc_running(relay->procs[0]))
 		stats = relay->ops->counters(relay);
+	tb->relay = stats != NULL;
+	tb->relay_silent = relay && !stats;
 	if (!stats)
 		return;
-	tb->relay = true;
 	tb->relay_late_p99_ns = number(stats, "late_slot_p99_ns");
 	tb->relay_late_max_ns = number(stats, "late_max_ns");
 	tb->relay_overruns = (uint64_t)number(stats, "overruns");
 	json_decref(stats);
 }
 
-static const char *limited_by(const struct testbed *tb,
+static const char *limited_by(const struct testbed *tb, const char *relay_fault,
 			      const struct scenario *s, struct arena *a)
 {
 	char got[32], limit[32];
 
+	if (relay_fault)
+		return relay_fault;
 	if (tb->event_late_max_ns > s->max_late_ns) {
 		units_format(tb->event_late_max_ns, UNIT_TIME, got,
 			     sizeof(got));
@@ -102,8 +105,10 @@ static const char *limited_by(const struct testbed *tb,
 				    "this machine was too busy",
 				    got, limit);
 	}
-	if (tb->engine_fault && tb->fault_is_relay)
-		return tb->engine_fault;
+	/* most likely when it has no time for it, so it lacked time before */
+	if (tb->relay_silent)
+		return "the link relay did not answer: whether it kept up is "
+		       "not known";
 	if (tb->relay_overruns)
 		return arena_printf(a,
 				    "the link relay lost %llu packets that "
@@ -125,8 +130,9 @@ static const char *limited_by(const struct testbed *tb,
 	return NULL;
 }
 
-const char *testbed_record(const struct testbed *tb, struct result *r,
-			   const struct scenario *s, struct arena *a)
+const char *testbed_record(const struct testbed *tb, const char *relay_fault,
+			   struct result *r, const struct scenario *s,
+			   struct arena *a)
 {
 	struct measurement *m;
 	char late[32];
@@ -156,7 +162,7 @@ const char *testbed_record(const struct testbed *tb, struct result *r,
 		late, host_cpu_share(tb->cpu_begin, tb->cpu_end) * 100,
 		tb->relay_cpu * 100);
 	r->gap_blur_ns = tb->relay ? tb->relay_late_max_ns : 0;
-	m->why = limited_by(tb, s, a);
+	m->why = limited_by(tb, relay_fault, s, a);
 	m->invalid = m->why != NULL;
 	return m->why;
 }

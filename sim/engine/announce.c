@@ -143,8 +143,7 @@ void announce_update(struct announce *a)
 	if (!ret) {
 		a->announced = wanted;
 		a->released = !world_plan(en->world)->topology->routing.track;
-	} else if (ret != -ENODEV && !en->fault[0]) { /* it is just ending */
-		snprintf(en->fault, sizeof(en->fault),
-			 "cannot announce its pools: %.100s", e.text);
+	} else if (ret != -ENODEV) { /* it is just ending */
+		engine_fault(en, "cannot announce its pools: %.100s", e.text);
 	}
 }

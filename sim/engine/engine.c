@@ -5,7 +5,8 @@
  * `struct engines` holds one engine for each daemon of the plan, in the plan's
  * order. An engine's processes live from start() to engine_drop(); a killed
  * one keeps its ended processes until then, so that their status and CPU time
- * can be asked for. An exit that nobody ordered leaves its words in `fault`.
+ * can be asked for. An exit that nobody ordered leaves its words in `fault`
+ * until the engine is started again, and the first of all in `first_fault`.
  */
 #include "engine.h"
 
@@ -86,6 +87,13 @@ struct engine *engines_get(struct engines *es, int node, enum daemon_role role)
 		    es->v[i].daemon->role == role)
 			return &es->v[i];
 	return NULL;
+}
+
+void engines_on_fault(struct engines *es,
+		      void (*fn)(void *arg, const struct engine *en), void *arg)
+{
+	es->on_fault = fn;
+	es->on_fault_arg = arg;
 }
 
 size_t engines_count(const struct engines *es)

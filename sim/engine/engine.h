@@ -70,8 +70,10 @@ struct engine {
 	const struct plan_daemon *daemon;
 	struct proc *procs[ENGINE_MAX_PROCS]; /* [0] is the main one */
 	size_t n_procs;
-	bool expected_down; /* an event ended it; else an exit is a fault */
-	char fault[160];    /* how it ended unexpectedly; "" if it did not */
+	bool expected_down;    /* an event ended it; else an exit is a fault */
+	char fault[160];       /* how it ended unexpectedly; "" if it did not */
+	char first_fault[160]; /* the same, and no restart takes it away */
+	struct mono first_fault_at;
 	/* of this folder: see engine_internal.h */
 	char programs[ENGINE_MAX_PROCS][16]; /* names of procs */
 	bool ending[ENGINE_MAX_PROCS];	     /* told to, by itself */
@@ -126,6 +128,11 @@ int engines_start(struct world *w, void (*on_step)(void *arg, const char *text),
 void engines_stop(struct engines *es);
 /* engines_get - the engine of @role at @node, or NULL. */
 struct engine *engines_get(struct engines *es, int node, enum daemon_role role);
+/* engines_on_fault - from now on @fn hears of each engine that ended by itself,
+ * or could not go on; NULL: nobody. */
+void engines_on_fault(struct engines *es,
+		      void (*fn)(void *arg, const struct engine *en),
+		      void *arg);
 size_t engines_count(const struct engines *es);
 struct engine *engines_at(struct engines *es, size_t i);
 

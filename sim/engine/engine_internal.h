@@ -13,6 +13,8 @@ struct engines {
 	struct arena *arena;
 	struct engine *v;
 	size_t n;
+	void (*on_fault)(void *arg, const struct engine *en); /* or NULL */
+	void *on_fault_arg;
 };
 
 extern const struct engine_ops bind9_ops, frr_ops, jool_ops, relay_ops,
@@ -27,6 +29,13 @@ struct engines *engines_new(struct world *w, struct err *e);
 
 const struct plan_node *engine_node(const struct engine *en);
 const char *engine_dir(const struct engine *en);
+
+/*
+ * engine_fault - @en failed by itself, and this is how. Nothing when an event
+ * ended it, or when that is known already; the first one of all is kept.
+ */
+void engine_fault(struct engine *en, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /*
  * engine_spawn - start @argv as the engine's next process.

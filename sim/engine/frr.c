@@ -241,7 +241,7 @@ static bool frr_step(struct engine *en)
 		ret = spawn_daemon(en, en->n_procs, "bfdd",
 				   "/run/frr/bfdd.conf", NULL, &e);
 	if (ret)
-		snprintf(en->fault, sizeof(en->fault), "%.150s", e.text);
+		engine_fault(en, "%.150s", e.text);
 	return ret || !frr_has_bfd(en);
 }
 
@@ -395,7 +395,7 @@ static bool renew_step(struct engine *en)
 		return true;
 	if (!stages[x->renewing++].next(en, &e))
 		return false;
-	snprintf(en->fault, sizeof(en->fault), "%.150s", e.text);
+	engine_fault(en, "%.150s", e.text);
 	return true;
 }
 

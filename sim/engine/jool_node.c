@@ -141,8 +141,7 @@ int jool_node_configure(struct jool *j, struct err *e)
 /* Noted as a fault: the step is over, and whoever waits is told. */
 static bool give_up(struct jool *j, const char *text)
 {
-	if (!j->en->fault[0])
-		snprintf(j->en->fault, sizeof(j->en->fault), "%.150s", text);
+	engine_fault(j->en, "%.150s", text);
 	return true;
 }
 

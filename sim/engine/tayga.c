@@ -288,7 +288,7 @@ static bool tayga_step(struct engine *en)
 		return false;
 	if (engine_raise_tun(en->world, en->daemon->node, device(en), &e) ||
 	    add_routes(en, &e)) {
-		snprintf(en->fault, sizeof(en->fault), "%.150s", e.text);
+		engine_fault(en, "%.150s", e.text);
 		return true;
 	}
 	en->serving = true;

@@ -58,11 +58,29 @@ int plan_node_of(const struct plan *p, enum node_role role)
 /* ---- processes -------------------------------------------------------------
  */
 
+void engine_fault(struct engine *en, const char *fmt, ...)
+{
+	struct engines *es = en->all;
+	va_list ap;
+
+	if (en->expected_down || en->fault[0])
+		return;
+	va_start(ap, fmt);
+	vsnprintf(en->fault, sizeof(en->fault), fmt, ap);
+	va_end(ap);
+	if (!en->first_fault[0]) {
+		memcpy(en->first_fault, en->fault, sizeof(en->fault));
+		en->first_fault_at = clock_now();
+	}
+	if (es && es->on_fault)
+		es->on_fault(es->on_fault_arg, en);
+}
+
 static void on_end(void *arg, struct proc *p, int wstatus)
 {
 	struct engine *en = arg;
 	const char *program = "";
-	bool expected = en->expected_down;
+	bool ending = false;
 	char end[64];
 
 	(void)wstatus;
@@ -72,12 +90,12 @@ static void on_end(void *arg, struct proc *p, int wstatus)
 	for (size_t i = 0; i < en->n_procs; i++)
 		if (en->procs[i] == p) {
 			program = en->programs[i];
-			expected = expected || en->ending[i];
+			ending = en->ending[i];
 		}
-	if (expected || en->fault[0])
-		return;
-	snprintf(en->fault, sizeof(en->fault), "ended: %s %s; see %s", program,
-		 proc_describe_end(p, end, sizeof(end)), engine_dir(en));
+	if (!ending)
+		engine_fault(en, "ended: %s %s; see %s", program,
+			     proc_describe_end(p, end, sizeof(end)),
+			     engine_dir(en));
 }
 
 int engine_spawn_at(struct engine *en, size_t at, const char *const *argv,
@@ -196,7 +214,7 @@ static void on_timer(void *arg, struct mono due)
 		loop_add_timer(world_loop(en->world),
 			       mono_add(clock_now(), STEP_NS), on_timer, en);
 	if (!en->timer)
-		snprintf(en->fault, sizeof(en->fault), "could not be watched");
+		engine_fault(en, "could not be watched");
 }
 
 int engine_poll(struct engine *en, bool (*step)(struct engine *en),

@@ -375,7 +375,7 @@ static bool xlatd_step(struct engine *en)
 		en->serving = true;
 		announce_update(x->announce);
 	} else if (add_clat_routes(en, &e)) {
-		snprintf(en->fault, sizeof(en->fault), "%.150s", e.text);
+		engine_fault(en, "%.150s", e.text);
 	}
 	return true;
 }

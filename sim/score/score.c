@@ -244,3 +244,19 @@ void score_judge(struct result *r, struct arena *a)
 	if (!skip)
 		r->verdict = overall(r);
 }
+
+void score_conclude(struct result *r, const struct run_end *end)
+{
+	const char *broke = end->interrupted   ? "interrupted"
+			    : end->relay_fault ? end->relay_fault
+			    : end->error       ? end->error
+					       : end->limit;
+
+	if (end->engine_fault && !end->interrupted && !end->relay_fault) {
+		r->verdict = VERDICT_FAIL;
+		r->why = end->engine_fault;
+	} else if (broke) {
+		r->verdict = VERDICT_INVALID;
+		r->why = broke;
+	}
+}

@@ -110,6 +110,24 @@ struct result {
  */
 void score_judge(struct result *r, struct arena *a);
 
+/* How a run went, besides what was measured. NULL: nothing of the kind. */
+struct run_end {
+	bool interrupted;
+	const char *relay_fault;  /* the link relay ended by itself */
+	const char *engine_fault; /* another engine did */
+	const char *error;	  /* it could not go on */
+	const char *limit;	  /* the testbed did not keep up */
+};
+
+/*
+ * score_conclude - the verdict of a run that score_judge has seen, by how it
+ * ended. An engine that died is a fail, also where the run could not go on for
+ * it, or the testbed was slow: no slowness makes it die. Not so once the relay
+ * is gone, on which all of them live.
+ * @r->why points into @end afterwards.  Context: pure.
+ */
+void score_conclude(struct result *r, const struct run_end *end);
+
 struct measurement *score_find(const struct result *r, const char *name);
 /*
  * score_set - set a metric by name (must be in the measurement's catalogue).

@@ -273,6 +273,7 @@ static void check_kill(void)
 		expect_ping("home1", "198.51.100.45");
 	}
 	ck_assert_str_eq(en->fault, "");
+	ck_assert_str_eq(en->first_fault, "");
 }
 
 static void check_link(const char *a, const char *b)
@@ -453,6 +454,7 @@ static void check_fault(void)
 	ck_assert_int_eq(engine_freeze(en, true, &e), -ESRCH);
 	ck_assert_msg(!engine_restart(en, &e), "%s", e.text);
 	ck_assert_str_eq(en->fault, "");
+	ck_assert_ptr_nonnull(strstr(en->first_fault, "killed by signal 9"));
 	expect_ping("home2", "198.51.100.46");
 }
 

@@ -229,6 +229,46 @@ START_TEST(test_combinations)
 }
 END_TEST
 
+/* How a run ended, and which verdict that leaves. */
+START_TEST(test_conclude)
+{
+	static const struct {
+		struct run_end end;
+		enum verdict v;
+		const char *why;
+	} cases[] = {
+		{{0}, VERDICT_PASS, NULL},
+		{{.limit = "late"}, VERDICT_INVALID, "late"},
+		{{.error = "no"}, VERDICT_INVALID, "no"},
+		{{.error = "no", .limit = "late"}, VERDICT_INVALID, "no"},
+		{{.engine_fault = "died"}, VERDICT_FAIL, "died"},
+		/* an event found it dead: its death is what counts */
+		{{.engine_fault = "died", .error = "no"}, VERDICT_FAIL, "died"},
+		{{.engine_fault = "died", .limit = "late"},
+		 VERDICT_FAIL,
+		 "died"},
+		{{.engine_fault = "died", .relay_fault = "gone"},
+		 VERDICT_INVALID,
+		 "gone"},
+		{{.relay_fault = "gone", .error = "no"},
+		 VERDICT_INVALID,
+		 "gone"},
+		/* Ctrl-C reaches engines too */
+		{{.interrupted = true, .engine_fault = "died"},
+		 VERDICT_INVALID,
+		 "interrupted"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		result.verdict = VERDICT_PASS;
+		result.why = NULL;
+		score_conclude(&result, &cases[i].end);
+		ck_assert_int_eq(result.verdict, cases[i].v);
+		ck_assert_pstr_eq(result.why, cases[i].why);
+	}
+}
+END_TEST
+
 START_TEST(test_init_and_find)
 {
 	struct measurement *m = score_find(&result, "web");
@@ -271,6 +311,7 @@ int main(void)
 	tcase_add_test(t, test_skip);
 	tcase_add_test(t, test_nothing_expected);
 	tcase_add_loop_test(t, test_combinations, 0, 16);
+	tcase_add_test(t, test_conclude);
 	tcase_add_test(t, test_init_and_find);
 	tcase_add_test_raise_signal(t, test_set_unknown, 6);
 	srunner_run_all(sr, CK_NORMAL);

@@ -245,6 +245,17 @@ struct engine *engines_at(struct engines *es, size_t i)
 	return &paper_engines[i];
 }
 
+static void (*fault_fn)(void *arg, const struct engine *en);
+static void *fault_arg;
+
+void engines_on_fault(struct engines *es,
+		      void (*fn)(void *arg, const struct engine *en), void *arg)
+{
+	(void)es;
+	fault_fn = fn;
+	fault_arg = arg;
+}
+
 int engine_kill(struct engine *en, struct err *e)
 {
 	(void)e;
@@ -846,6 +857,39 @@ START_TEST(await_is_timed_to_the_news)
 }
 END_TEST
 
+static void die(void *arg, struct mono due)
+{
+	(void)due;
+	strcpy(paper_engines[2].fault, "ended: killed by signal 11");
+	fault_fn(fault_arg, arg);
+}
+
+/* What ends by itself stands on the time line where it happened. */
+START_TEST(a_death_is_a_happening)
+{
+	static struct event_spec ev[] = {{.kind = EVENT_LINK_DOWN,
+					  .at_ns = 20.0 * MS,
+					  .link_a = "access",
+					  .link_b = "plat1"}};
+	const struct happening *h;
+	struct err e;
+
+	scenario.events = ev;
+	scenario.n_events = 1;
+	scenario.duration_ns = 60.0 * MS;
+	loop_add_timer(loop, mono_add(clock_now(), 40 * MS), die,
+		       &paper_engines[2]);
+	ck_assert_int_eq(timeline_play(&tl, &e), 0);
+	ck_assert_uint_eq(result.n_happenings, 2);
+	h = &result.happenings[1];
+	ck_assert_str_eq(h->kind, "engine");
+	ck_assert_str_eq(h->text, "paper (plat) at plat1 ended: killed by "
+				  "signal 11");
+	ck_assert_double_ge(h->at_ns, 30.0 * MS);
+	ck_assert(!fault_fn);
+}
+END_TEST
+
 START_TEST(await_missed_is_absent)
 {
 	static struct event_spec ev[] = {
@@ -1014,6 +1058,7 @@ int main(void)
 	tcase_add_test(t, the_cluster_restarts_elsewhere);
 	tcase_add_test(t, zero_is_when_traffic_flows);
 	tcase_add_test(t, await_is_timed_to_the_news);
+	tcase_add_test(t, a_death_is_a_happening);
 	tcase_add_test(t, await_missed_is_absent);
 	tcase_add_test(t, event_that_fails_ends_the_play);
 	tcase_add_test(t, interrupt_ends_everything);

@@ -339,6 +339,19 @@ static void route_changed(void *arg, const struct route_news *n)
 		await_news(p->awaits[i], n->node, n->when);
 }
 
+static void engine_failed(void *arg, const struct engine *en)
+{
+	struct play *p = arg;
+
+	if (p->flowing)
+		timeline_happened(
+			p->t, p->zero, clock_now(), 0, "engine",
+			"%s (%s) at %s %s", en->ops->name,
+			plan_role_word(en->daemon->role),
+			world_plan(p->t->world)->nodes[en->daemon->node].name,
+			en->fault);
+}
+
 static int watch_routers(struct play *p, struct err *e)
 {
 	const struct plan *plan = world_plan(p->t->world);
@@ -466,11 +479,13 @@ int timeline_play(struct timeline *t, struct err *e)
 		return 0;
 	if (t->stage)
 		t->stage(t->arg, "timeline");
+	engines_on_fault(t->engines, engine_failed, p);
 	ret = watch_routers(p, e);
 	if (!ret)
 		ret = run_actions(p, v, n, e);
 	loop_del(world_loop(t->world), p->ticker);
 	p->flowing = false; /* ends the record of routes */
+	engines_on_fault(t->engines, NULL, NULL);
 	drills_stop(p->drills);
 	t->over = true;
 	events_forget(t);
