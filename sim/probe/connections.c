@@ -33,7 +33,7 @@ static int next(struct probe *p, struct err *e);
 static void server_ended(struct probe *p, struct probe_child *c, int wstatus)
 {
 	(void)wstatus;
-	probe_break(p, "the server of the connections ended; see %s",
+	probe_spoil(p, c->node, "the server of the connections ended; see %s",
 		    probe_raw_file(p, c->log));
 }
 
@@ -69,7 +69,7 @@ static void ended(struct probe *p, struct probe_child *c, int wstatus)
 	double rate;
 
 	if (wstatus) {
-		probe_break(p, "round %zu, %s: see %s", x->n + 1,
+		probe_spoil(p, c->node, "round %zu, %s: see %s", x->n + 1,
 			    way_words[x->way], probe_raw_file(p, c->log));
 		return;
 	}
@@ -83,7 +83,7 @@ static void ended(struct probe *p, struct probe_child *c, int wstatus)
 	if (x->n == x->n_wanted)
 		p->done = true;
 	else if (next(p, &e))
-		probe_break(p, "round %zu: %s", x->n + 1, e.text);
+		probe_spoil(p, p->from, "round %zu: %s", x->n + 1, e.text);
 }
 
 static int next(struct probe *p, struct err *e)

@@ -20,7 +20,7 @@ struct single {
 static void native_ended(struct probe *p, struct transfer *t)
 {
 	if (transfer_why(t))
-		probe_break(p, "native: %s", transfer_why(t));
+		transfer_blame(p, t, "native: ");
 	p->done = true;
 }
 
@@ -44,11 +44,11 @@ static void ended(struct probe *p, struct transfer *t)
 
 	s->over = true;
 	if (transfer_why(t))
-		probe_break(p, "%s", transfer_why(t));
+		transfer_blame(p, t, "");
 	else if (!p->m->native)
 		p->done = true;
 	else if (start_native(p, &e))
-		probe_break(p, "native: %s", e.text);
+		probe_spoil(p, p->from, "native: %s", e.text);
 }
 
 static int start(struct probe *p, struct err *e)

@@ -10,9 +10,11 @@
  * it is about, so one that is released keeps its place until that is needed
  * again or the probe is finished.
  *
- * A node that is down, a server that does not start: such a probe breaks, with
- * the reason, and its run goes on. Only what is wrong with the measure itself
- * is an error of probe_start.
+ * A node that is down, a network that does not answer: such a probe breaks,
+ * with the reason, and its run goes on. A server that does not start or a
+ * helper that crashes say nothing about the network: they spoil the
+ * measurement. Only what is wrong with the measure itself is an error of
+ * probe_start.
  */
 #include "probe.h"
 
@@ -20,6 +22,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "probe_internal.h"
 
@@ -190,17 +193,39 @@ const char *probe_family_word(const struct probe *p)
  * ----------------------------------------------------------------
  */
 
-void probe_break(struct probe *p, const char *fmt, ...)
+static void end_with(struct probe *p, bool spoilt, const char *fmt, va_list ap)
 {
 	char text[400];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	if (!p->why) {
+		p->why = arena_strdup(p->arena, text);
+		p->spoilt = spoilt;
+	}
+	p->done = true;
+}
+
+void probe_break(struct probe *p, const char *fmt, ...)
+{
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	end_with(p, false, fmt, ap);
 	va_end(ap);
-	if (!p->why)
-		p->why = arena_strdup(p->arena, text);
-	p->done = true;
+}
+
+void probe_spoil(struct probe *p, int node, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	end_with(p, world_node_alive(p->world, node), fmt, ap);
+	va_end(ap);
+}
+
+bool probe_crashed(int wstatus)
+{
+	return !WIFEXITED(wstatus) || WEXITSTATUS(wstatus) > 1;
 }
 
 static void on_exit_of(void *arg, struct proc *proc, int wstatus)
@@ -217,9 +242,12 @@ static void on_exit_of(void *arg, struct proc *proc, int wstatus)
 		c->in_callback = false;
 		return;
 	}
-	if (wstatus)
-		probe_break(p, "the measuring process %s; see %s",
-			    proc_describe_end(proc, how, sizeof(how)),
+	proc_describe_end(proc, how, sizeof(how));
+	if (probe_crashed(wstatus))
+		probe_spoil(p, c->node, "the measuring process %s; see %s", how,
+			    probe_raw_file(p, c->log));
+	else if (wstatus)
+		probe_break(p, "the measuring process %s; see %s", how,
 			    probe_raw_file(p, c->log));
 	p->done = true;
 }
@@ -285,7 +313,7 @@ json_t *probe_take_result(struct probe *p, const struct probe_child *c,
 		return NULL;
 	j = json_load_file(c->out, 0, &why);
 	if (!j)
-		probe_break(p, "%s: %s", m->raw_file, why.text);
+		probe_spoil(p, c->node, "%s: %s", m->raw_file, why.text);
 	return j;
 }
 
@@ -353,23 +381,33 @@ static int set_places(struct probe *p, struct err *e)
 	return probe_resolve_family(p->plan, m->to, m->family, &p->target, e);
 }
 
+/* A node without which @p cannot begin, and which is down; -1: none. */
+static int find_down(const struct probe *p)
+{
+	struct probe_target native = {.node = -1};
+	struct err ignored;
+	int nodes[] = {p->from, p->target.node, -1};
+
+	if (p->m->kind == PROBE_PING)
+		nodes[1] = -1;
+	if (p->m->native &&
+	    !probe_resolve(p->plan, p->m->native, &native, &ignored))
+		nodes[2] = native.node;
+	for (size_t i = 0; i < 3; i++)
+		if (nodes[i] >= 0 && !world_node_alive(p->world, nodes[i]))
+			return nodes[i];
+	return -1;
+}
+
 static void begin(struct probe *p)
 {
+	int down = find_down(p);
 	struct err why = {""};
 
-	if (!world_node_alive(p->world, p->from)) {
-		probe_break(p, "node %s is down", p->m->from);
-		return;
-	}
-	if (p->target.node >= 0 &&
-	    !world_node_alive(p->world, p->target.node) &&
-	    p->m->kind != PROBE_PING) {
-		probe_break(p, "node %s is down",
-			    p->plan->nodes[p->target.node].name);
-		return;
-	}
-	if (p->ops->start(p, &why))
-		probe_break(p, "%s", why.text);
+	if (down >= 0)
+		probe_break(p, "node %s is down", p->plan->nodes[down].name);
+	else if (p->ops->start(p, &why))
+		probe_spoil(p, p->from, "%s", why.text);
 }
 
 int probe_start(struct world *w, const struct measure_spec *m,
@@ -451,6 +489,7 @@ void probe_finish(struct probe *p, struct measurement *m)
 	}
 	if (!m->why)
 		m->why = p->why;
+	m->invalid = m->invalid || p->spoilt;
 	if (!m->summary)
 		m->summary = m->why ? m->why : "nothing to tell";
 }

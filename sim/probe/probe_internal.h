@@ -60,6 +60,7 @@ struct probe {
 	bool done;		    /* set by the kind; stays */
 	bool over;		    /* probe_finish has begun: no callbacks */
 	const char *why;	    /* what broke; NULL while all is well */
+	bool spoilt;		    /* ... and it was the testbed */
 	struct probe_child children[PROBE_MAX_CHILDREN];
 	size_t n_children;
 	void *priv;
@@ -88,6 +89,20 @@ void probe_release(struct probe_child *c);
 /* probe_break - the probe is over, and this is why (the first reason stays) */
 void probe_break(struct probe *p, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/*
+ * probe_spoil - the same, where the testbed is to blame: a helper that did not
+ * start, or ended by itself. The measurement is invalid then, unless @node, in
+ * which that was, is down: an event did it.
+ */
+void probe_spoil(struct probe *p, int node, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/*
+ * probe_crashed - by @wstatus, did it end otherwise than by its own decision?
+ * Halves inside nodes return 1 for what the network did to them.
+ */
+bool probe_crashed(int wstatus);
 
 /*
  * probe_take_result - what @c printed, as a new reference; it becomes @m's raw

@@ -25,7 +25,12 @@ static void on_ended(struct probe *p, struct probe_child *c, int wstatus)
 	struct sessions_probe *s = p->priv;
 
 	if (c == s->server)
-		probe_break(p, "the server of the sessions ended; see %s",
+		probe_spoil(p, c->node,
+			    "the server of the sessions ended; see %s",
+			    probe_raw_file(p, c->log));
+	else if (probe_crashed(wstatus))
+		probe_spoil(p, c->node,
+			    "the client of the sessions failed; see %s",
 			    probe_raw_file(p, c->log));
 	else if (wstatus)
 		probe_break(p, "the sessions did not open; see %s",

@@ -41,16 +41,28 @@ struct stream {
 /* ---- starting ---------------------------------------------------------------
  */
 
+/* What came until a node went down counts; until a helper died, it does not. */
+static void crash(struct probe *p, const struct probe_child *c)
+{
+	if (world_node_alive(p->world, c->node))
+		probe_spoil(p, c->node,
+			    "the stream's process in %s ended; see %s",
+			    p->plan->nodes[c->node].name,
+			    probe_raw_file(p, c->log));
+}
+
 static void on_ended(struct probe *p, struct probe_child *c, int wstatus)
 {
 	struct stream *s = p->priv;
 
-	(void)wstatus; /* why it failed stands in its record */
 	for (int i = 0; i < N_SIDES; i++)
 		if (s->child[i] == c)
 			s->ended[i] = true;
+	/* why it failed stands in its record, unless it could not write that */
+	if (probe_crashed(wstatus))
+		crash(p, c);
 	/* Without a client, nobody says when the server is done. */
-	p->done = s->ended[CLIENT] && (s->ended[SERVER] || wstatus);
+	p->done |= s->ended[CLIENT] && (s->ended[SERVER] || wstatus);
 }
 
 static int spawn_side(struct probe *p, int side, int port, uint64_t count,
@@ -336,7 +348,7 @@ static void stream_finish(struct probe *p, struct measurement *m)
 	if (r[CLIENT])
 		m->raw_file = probe_raw_file(p, s->record[CLIENT]);
 	if (!r[CLIENT] && s->child[CLIENT])
-		probe_break(p, "%s", e.text);
+		probe_spoil(p, p->from, "%s", e.text);
 	if (both_began(p, r)) {
 		score_both(p, m, r);
 		judge_testbed(p, m, r);

@@ -36,8 +36,9 @@ static double judge(struct probe *p, struct transfer *t, double *retransmits)
 
 	transfer_read(p, t, &client, &server);
 	if (transfer_why(t))
-		probe_break(p, "round %zu, %s: %s", r->n + 1, which,
-			    transfer_why(t));
+		transfer_blame(p, t,
+			       arena_printf(p->arena, "round %zu, %s: ",
+					    r->n + 1, which));
 	else if (transfer_score(client, server, p->m->direction, &s) || s.error)
 		probe_break(p, "round %zu, %s: iperf3: %s", r->n + 1, which,
 			    s.error ? s.error : "no result");
@@ -66,7 +67,7 @@ static void ended(struct probe *p, struct transfer *t)
 	if (r->n == r->n_wanted)
 		p->done = true;
 	else if (next(p, &e))
-		probe_break(p, "round %zu: %s", r->n + 1, e.text);
+		probe_spoil(p, p->from, "round %zu: %s", r->n + 1, e.text);
 }
 
 static int next(struct probe *p, struct err *e)

@@ -19,7 +19,10 @@ static void on_ended(struct probe *p, struct probe_child *c, int wstatus)
 	struct tls_probe *t = p->priv;
 
 	if (c == t->server)
-		probe_break(p, "the TLS server ended; see %s",
+		probe_spoil(p, c->node, "the TLS server ended; see %s",
+			    probe_raw_file(p, c->log));
+	else if (probe_crashed(wstatus))
+		probe_spoil(p, c->node, "the TLS client failed; see %s",
 			    probe_raw_file(p, c->log));
 	else if (wstatus)
 		probe_break(p, "the TLS client failed; see %s",

@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "../../xlat/base/file.h"
 
@@ -43,6 +44,7 @@ struct transfer {
 	const char *server_file, *client_file;
 	bool server_ended, client_ended, told, flowing;
 	const char *why;
+	int why_node;		     /* where that was */
 	struct mono patience;	     /* for the server to listen */
 	struct loop_source *looking; /* the next look at the tables */
 	struct loop_source *limit;   /* when an end is brought about */
@@ -65,8 +67,8 @@ static void tell(struct transfer *t)
 	t->o.ended(t->probe, t);
 }
 
-__attribute__((format(printf, 2, 3))) static void give_up(struct transfer *t,
-							  const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static void
+give_up(struct transfer *t, int node, const char *fmt, ...)
 {
 	char text[300];
 	va_list ap;
@@ -74,8 +76,10 @@ __attribute__((format(printf, 2, 3))) static void give_up(struct transfer *t,
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (!t->why)
+	if (!t->why) {
 		t->why = arena_strdup(t->probe->arena, text);
+		t->why_node = node;
+	}
 	if (!t->server_ended)
 		proc_signal(t->server->proc, SIGKILL);
 }
@@ -103,17 +107,33 @@ static void set_limit(struct transfer *t, int64_t after_ns)
 				  limit_reached, t);
 }
 
+/* iperf3 itself ends with 1 and words; SIGTERM is ours. A node that an event
+ * took down is a result, not a failure of the testbed. */
+static void look_for_crash(struct transfer *t, const struct probe_child *c,
+			   int wstatus)
+{
+	char how[64];
+
+	if (!probe_crashed(wstatus) ||
+	    (WIFSIGNALED(wstatus) && WTERMSIG(wstatus) == SIGTERM) ||
+	    !world_node_alive(t->probe->world, c->node))
+		return;
+	give_up(t, c->node, "iperf3 %s; see %s",
+		proc_describe_end(c->proc, how, sizeof(how)),
+		probe_raw_file(t->probe, c->log));
+}
+
 static void server_ended(struct probe *p, struct probe_child *c, int wstatus)
 {
 	struct transfer *t = c->arg;
 	char how[64];
 
-	(void)p;
-	(void)wstatus;
 	t->server_ended = true;
 	if (!t->client)
-		give_up(t, "the iperf3 server %s; see %s",
-			proc_describe_end(c->proc, how, sizeof(how)), c->log);
+		give_up(t, c->node, "the iperf3 server %s; see %s",
+			proc_describe_end(c->proc, how, sizeof(how)),
+			probe_raw_file(p, c->log));
+	look_for_crash(t, c, wstatus);
 	tell(t);
 }
 
@@ -122,8 +142,8 @@ static void client_ended(struct probe *p, struct probe_child *c, int wstatus)
 	struct transfer *t = c->arg;
 
 	(void)p;
-	(void)wstatus; /* its JSON says more */
 	t->client_ended = true;
+	look_for_crash(t, c, wstatus);
 	if (!t->server_ended)
 		set_limit(t, SERVER_GRACE_NS);
 	tell(t);
@@ -165,7 +185,7 @@ static void start_client(struct transfer *t)
 	argv[n] = NULL;
 	t->client = probe_spawn(p, p->from, argv, t->o.tag, client_ended, &e);
 	if (!t->client) {
-		give_up(t, "%s", e.text);
+		give_up(t, p->from, "%s", e.text);
 		return;
 	}
 	t->client->arg = t;
@@ -208,7 +228,8 @@ static void look_again(void *arg, struct mono due)
 	if (!t->client && listens) {
 		start_client(t);
 	} else if (!t->client && !mono_before(due, t->patience)) {
-		give_up(t, "the iperf3 server did not listen in time");
+		give_up(t, t->server->node,
+			"the iperf3 server did not listen in time");
 		return;
 	}
 	/* control and data connections */
@@ -288,6 +309,12 @@ const char *transfer_client_file(const struct transfer *t)
 const char *transfer_why(const struct transfer *t)
 {
 	return t->why;
+}
+
+void transfer_blame(struct probe *p, const struct transfer *t,
+		    const char *prefix)
+{
+	probe_spoil(p, t->why_node, "%s%s", prefix, t->why);
 }
 
 int64_t transfer_max_ns(int64_t length_ns)

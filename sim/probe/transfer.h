@@ -60,8 +60,11 @@ void transfer_stop(struct transfer *t);
 void transfer_read(struct probe *p, struct transfer *t, json_t **client,
 		   json_t **server);
 const char *transfer_client_file(const struct transfer *t);
-/* transfer_why - why it never came to a transfer; NULL if it did. */
+/* transfer_why - which of iperf3's processes failed the testbed; NULL: none. */
 const char *transfer_why(const struct transfer *t);
+/* transfer_blame - that is why @p is over, after @prefix. */
+void transfer_blame(struct probe *p, const struct transfer *t,
+		    const char *prefix);
 /* transfer_max_ns - from start to end at the very longest. */
 int64_t transfer_max_ns(int64_t length_ns);
 

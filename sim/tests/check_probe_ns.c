@@ -10,6 +10,7 @@
 #include <math.h>
 #include <pcap/pcap.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -394,6 +395,7 @@ START_TEST(test_throughput_broken)
 
 	ck_assert_ptr_nonnull(m.why);
 	ck_assert_msg(strstr(m.why, "round 1, native") != NULL, "%s", m.why);
+	ck_assert(!m.invalid); /* the network did it, not the testbed */
 	ck_assert(metric(&m, "ratio")->absent);
 	ck_assert_double_eq(num(&m, "rounds"), 0);
 }
@@ -598,6 +600,7 @@ START_TEST(test_connections_that_fail)
 
 	ck_assert_msg(m.why && strstr(m.why, "round 1, native: no connection"),
 		      "%s", m.why);
+	ck_assert(!m.invalid);
 	ck_assert(metric(&m, "ratio")->absent);
 	ck_assert_double_eq(num(&m, "rounds"), 0);
 }
@@ -729,6 +732,7 @@ START_TEST(test_dns_nobody)
 	ck_assert_double_eq(num(&m, "answered"), 0);
 	ck_assert_msg(m.why && strstr(m.why, "no reply to 4 tries"), "%s",
 		      m.why);
+	ck_assert(!m.invalid);
 }
 END_TEST
 
@@ -749,6 +753,100 @@ START_TEST(test_node_down)
 	m = measure(&spec);
 	ck_assert_msg(m.why && strstr(m.why, "both is down"), "%s", m.why);
 	ck_assert(metric(&m, "rate")->absent);
+	ck_assert(!m.invalid);
+}
+END_TEST
+
+static const struct measure_spec helped[] = {
+	{.name = "echo",
+	 .kind = PROBE_PING,
+	 .from = "dns",
+	 .to = "198.51.100.46",
+	 .count = 1000,
+	 .size_bytes = 56,
+	 .interval_ns = 20e6},
+	{.name = "up",
+	 .kind = PROBE_IPERF3,
+	 .from = "dns",
+	 .to = "198.51.100.46",
+	 .streams = 1,
+	 .for_ns = 2e9},
+	{.name = "down",
+	 .kind = PROBE_THROUGHPUT,
+	 .from = "dns",
+	 .to = "198.51.100.46",
+	 .native = "2001:db8:f000::46",
+	 .streams = 1,
+	 .rounds = 2,
+	 .for_ns = 2e9},
+	{.name = "new",
+	 .kind = PROBE_CONNECTIONS,
+	 .from = "dns",
+	 .to = "198.51.100.46",
+	 .native = "2001:db8:f000::46",
+	 .streams = 8,
+	 .rounds = 3,
+	 .for_ns = 2e9},
+	{.name = "gap",
+	 .kind = PROBE_STREAM,
+	 .from = "dns",
+	 .to = "198.51.100.46",
+	 .rate_pps = 100,
+	 .size_bytes = 64,
+	 .for_ns = 2e9},
+};
+
+static struct probe *start_helped(int i)
+{
+	struct probe *p = start(&helped[i]);
+
+	ck_assert_int_eq(loop_run_until(loop, flows, p,
+					mono_add(clock_now(), PATIENCE_NS)),
+			 0);
+	ck_assert(!probe_done(p));
+	return p;
+}
+
+/* A helper that somebody killed: nothing is known of the network. */
+START_TEST(test_helper_dies)
+{
+	struct probe *p = start_helped(_i);
+	struct measurement m;
+
+	for (size_t i = 0; i < p->n_children; i++)
+		if (p->children[i].proc)
+			proc_signal(p->children[i].proc, SIGKILL);
+	m = finish(p);
+	ck_assert_ptr_nonnull(m.why);
+	ck_assert_msg(m.invalid, "%s", m.why);
+	ck_assert_ptr_null(strstr(m.why, "not over by its deadline"));
+}
+END_TEST
+
+/* The same, but an event did it. */
+START_TEST(test_helper_goes_with_its_node)
+{
+	struct probe *p = start_helped(_i);
+	int node = plan_find_node(plan, "dns");
+	struct measurement m;
+
+	ck_assert(!world_node_down(world, node, &err));
+	ck_assert(!world_node_up(world, node, &err));
+	m = finish(p);
+	ck_assert_msg(!m.invalid, "%s", m.why);
+}
+END_TEST
+
+/* Not a packet was sent. */
+START_TEST(test_measure_does_not_begin)
+{
+	struct measure_spec spec = helped[1];
+	struct measurement m;
+
+	spec.to = "192.168.1.2"; /* nobody's: there is no node to serve in */
+	m = measure(&spec);
+	ck_assert_ptr_nonnull(m.why);
+	ck_assert_msg(m.invalid, "%s", m.why);
 }
 END_TEST
 
@@ -843,6 +941,11 @@ static int run_tests(void)
 	tcase_add_test(t, test_connections_that_fail);
 	tcase_add_test(t, test_resolver_silent);
 	tcase_add_test(t, test_node_down);
+	tcase_add_loop_test(t, test_helper_dies, 0,
+			    sizeof(helped) / sizeof(*helped));
+	tcase_add_loop_test(t, test_helper_goes_with_its_node, 0,
+			    sizeof(helped) / sizeof(*helped));
+	tcase_add_test(t, test_measure_does_not_begin);
 	tcase_add_test(t, test_capture);
 	tcase_add_test(t, test_capture_refused);
 	srunner_run_all(sr, CK_NORMAL);

@@ -326,7 +326,9 @@ int world_node_up(struct world *w, int node, struct err *e)
 
 bool world_node_alive(const struct world *w, int node)
 {
-	return node_running(&w->nodes[node]);
+	const struct node *n = &w->nodes[node];
+
+	return !n->down && node_running(n);
 }
 
 int world_freeze(struct world *w, int node, bool stop, struct err *e)
