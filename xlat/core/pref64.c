@@ -171,11 +171,33 @@ static void forget(struct pref64_set *s, unsigned int i)
 	memmove(&s->v[i], &s->v[i + 1], (s->n - i) * sizeof(s->v[0]));
 }
 
+bool pref64_by_dns(const struct pref64_known *k)
+{
+	return same6(&k->from, &in6addr_any);
+}
+
+/* Behind those that are as good, in front of those that are not. */
+static void insert(struct pref64_set *s, const struct pref64_known *k)
+{
+	unsigned int at = s->n;
+
+	while (at && !pref64_by_dns(k) && pref64_by_dns(&s->v[at - 1]))
+		at--;
+	if (s->n == PREF64_MAX) {
+		if (at == s->n)
+			return;
+		s->n--;
+	}
+	memmove(&s->v[at + 1], &s->v[at], (s->n - at) * sizeof(s->v[0]));
+	s->v[at] = *k;
+	s->n++;
+}
+
 static void learn_one(struct pref64_set *s, const struct pref64_found *f,
 		      const struct in6_addr *from, struct mono now)
 {
-	struct pref64_known k = {f->p, *from,
-				 mono_add(now, f->lifetime_s * NS_PER_S)};
+	struct pref64_known k = {
+		f->p, *from, mono_add(now, f->lifetime_s * NS_PER_S), false};
 	unsigned int i;
 
 	for (i = 0; i < s->n; i++)
@@ -185,9 +207,9 @@ static void learn_one(struct pref64_set *s, const struct pref64_found *f,
 	if (i < s->n && !f->lifetime_s)
 		forget(s, i);
 	else if (i < s->n)
-		s->v[i] = k;
-	else if (f->lifetime_s && s->n < PREF64_MAX)
-		s->v[s->n++] = k;
+		s->v[i].until = k.until;
+	else if (f->lifetime_s)
+		insert(s, &k);
 }
 
 void pref64_learn(struct pref64_set *s, const struct pref64_list *l,
@@ -217,9 +239,13 @@ void pref64_expire(struct pref64_set *s, struct mono now)
 			forget(s, i);
 }
 
-const struct pref64_known *pref64_best(const struct pref64_set *s)
+const struct pref64_known *pref64_find(const struct pref64_set *s,
+				       const struct prefix6 *p)
 {
-	return s->n ? &s->v[0] : NULL;
+	for (unsigned int i = 0; i < s->n; i++)
+		if (same_prefix(&s->v[i].p, p))
+			return &s->v[i];
+	return NULL;
 }
 
 bool pref64_next_end(const struct pref64_set *s, struct mono *when)

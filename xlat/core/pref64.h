@@ -89,12 +89,14 @@ struct pref64_known {
 	struct prefix6 p;
 	struct in6_addr from; /* the router; :: for DNS */
 	struct mono until;
+	bool refused; /* the caller's: it turned out to be of no use */
 };
 
 /*
- * All learned prefixes, oldest first. The first one is used, and stays in use
- * until its time is over or its source withdraws it, whatever else arrives:
- * connections depend on it.
+ * All learned prefixes: those of routers before those of DNS (RFC 8781 section
+ * 5.1), oldest first. The first one that is of use is used, and stays in use
+ * until its time is over, its source withdraws it or a router knows better,
+ * whatever else arrives: connections depend on it.
  */
 struct pref64_set {
 	struct pref64_known v[PREF64_MAX];
@@ -104,7 +106,8 @@ struct pref64_set {
 /*
  * pref64_learn - take over what @from has said.
  * A lifetime of 0 withdraws; what is not mentioned lives on to its end. When
- * the table is full the rest is ignored.
+ * the table is full the rest is ignored, but a router's takes the place of
+ * the last one of DNS.
  */
 void pref64_learn(struct pref64_set *s, const struct pref64_list *l,
 		  const struct in6_addr *from, struct mono now);
@@ -113,8 +116,11 @@ void pref64_keep_only(struct pref64_set *s, const struct pref64_list *l,
 		      const struct in6_addr *from);
 /* pref64_expire - forget what is over at @now. */
 void pref64_expire(struct pref64_set *s, struct mono now);
-/* pref64_best - the prefix to use; NULL: none is known. */
-const struct pref64_known *pref64_best(const struct pref64_set *s);
+/* pref64_find - the first of @s with this prefix; NULL: it is not known. */
+const struct pref64_known *pref64_find(const struct pref64_set *s,
+				       const struct prefix6 *p);
+/* pref64_by_dns - is DNS the source? Else a router is. */
+bool pref64_by_dns(const struct pref64_known *k);
 /* pref64_next_end - when the next one is over; false: none is known. */
 bool pref64_next_end(const struct pref64_set *s, struct mono *when);
 

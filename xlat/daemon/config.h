@@ -112,8 +112,8 @@ struct config *config_load_text(const char *name, const char *text, size_t len,
 
 /*
  * config_set_pref64 - @c of a CLAT has learned this prefix; NULL: none.
- * Neutral mappings move with it. Returns false, with no prefix set, when
- * @p allows no neutral ones.
+ * Neutral mappings move with it, and to where they were read without one.
+ * Returns false, with nothing changed, when @p allows no neutral ones.
  */
 bool config_set_pref64(struct config *c, const struct prefix6 *p);
 

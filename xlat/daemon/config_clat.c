@@ -97,23 +97,32 @@ void config_embed4(const struct prefix6 *clat6, const struct prefix4 *lan4,
 	out->len = (uint8_t)(96 + lan4->len);
 }
 
+/* The /96 of a neutral mapping; false: @p allows none. */
+static bool neutral_clat(const struct config_neutral *x,
+			 const struct prefix6 *p, struct prefix6 *clat6)
+{
+	if (p)
+		return rfc6052_neutral_clat(&x->from, p, clat6);
+	*clat6 = (struct prefix6){x->from.addr, 96};
+	return true;
+}
+
 bool config_set_pref64(struct config *c, const struct prefix6 *p)
 {
 	struct in_addr dummy = {htonl(ADDRMAP_DUMMY4)};
+	struct prefix6 clat6;
 
+	for (size_t i = 0; i < c->n_neutrals; i++)
+		if (!neutral_clat(&c->neutrals[i], p, &clat6))
+			return false;
 	c->has_pref64 = p != NULL;
-	if (!p)
-		return true;
-	c->pref64 = *p;
+	if (p)
+		c->pref64 = *p;
 	for (size_t i = 0; i < c->n_neutrals; i++) {
 		const struct config_neutral *x = &c->neutrals[i];
 		struct eam_entry *entry = &c->eams[x->eam];
-		struct prefix6 clat6;
 
-		if (!rfc6052_neutral_clat(&x->from, p, &clat6)) {
-			c->has_pref64 = false;
-			return false;
-		}
+		neutral_clat(x, p, &clat6);
 		config_embed4(&clat6, &entry->p4, &entry->p6);
 		if (i == 0 && c->neutral_self)
 			rfc6052_encode(&clat6, dummy, &c->self6);

@@ -4,9 +4,10 @@
  *
  * A CLAT without a configured prefix knows a set of prefixes (core/pref64.h),
  * filled by one source: DNS or router advertisements. Whenever the set
- * changes, or the time of one of them is over, the best one becomes
- * config->pref64 and the tables are built anew, exactly as on a reload; with
- * none, every packet is answered with an ICMP error. Sessions are the PLAT's:
+ * changes, or the time of one of them is over, the first one that can be used
+ * becomes config->pref64 and the tables are built anew, exactly as on a
+ * reload; with none, every packet is answered with an ICMP error. What is in
+ * use is config->pref64 and nothing else. Sessions are the PLAT's:
  * nothing is kept here that a change of prefix could break.
  */
 #include "discover_internal.h"
@@ -45,48 +46,84 @@ static void arm_end(struct discover *d)
 		log_err("timer: %s", strerror(errno));
 }
 
-static void use(struct discover *d, const struct prefix6 *p)
+/* Translate by @p from now on. On failure nothing has changed. */
+static int use(struct discover *d, const struct prefix6 *p, struct err *e)
 {
 	struct server *s = d->server;
+	struct prefix6 was = s->config->pref64;
+	bool had = s->config->has_pref64;
+	int ret;
+
+	if (!config_set_pref64(s->config, p))
+		return err_set(e, EINVAL,
+			       "only /32 and /96 allow checksum-neutral "
+			       "addresses");
+	ret = setup_apply(&s->setup, NULL, s->config, server_now(s), e);
+	if (ret)
+		config_set_pref64(s->config, had ? &was : NULL);
+	return ret;
+}
+
+/* Never translate by a prefix that is no longer valid. */
+static void use_none(struct discover *d)
+{
+	struct server *s = d->server;
+	struct err e;
+
+	config_set_pref64(s->config, NULL);
+	if (setup_apply(&s->setup, NULL, s->config, server_now(s), &e)) {
+		log_err("without a prefix: %s", e.text);
+		s->setup.path.map.has_pref64 = false;
+	}
+	d->stats.changes++;
+	log_warn("no prefix of a PLAT is known%s",
+		 d->set.n ? " that is of use" : "");
+}
+
+/* Said once of each, however often it is announced. */
+static void refuse(struct pref64_known *k, const struct err *e)
+{
+	char text[ADDR_TEXT_LEN];
+
+	if (!k->refused)
+		log_err("prefix %s is not used: %s",
+			prefix6_format(&k->p, text), e->text);
+	k->refused = true;
+}
+
+/*
+ * The first that can be used. What was refused is tried again when there is
+ * no other, for the reason may have gone.
+ */
+void discover_update(struct discover *d)
+{
+	const struct config *c = d->server->config;
+	const struct pref64_known *now =
+		c->has_pref64 ? pref64_find(&d->set, &c->pref64) : NULL;
 	char text[ADDR_TEXT_LEN];
 	struct err e;
 
-	if (!config_set_pref64(s->config, p)) {
-		log_err("prefix %s: only /32 and /96 allow checksum-neutral "
-			"addresses; it is not used",
-			prefix6_format(p, text));
-		p = NULL;
-	}
-	if (setup_apply(&s->setup, NULL, s->config, server_now(s), &e)) {
-		log_err("prefix not used: %s", e.text);
-		/* never translate by one that is no longer valid */
-		s->setup.path.map.has_pref64 = false;
-		s->config->has_pref64 = false;
-		p = NULL;
-	}
-	if (p)
-		log_info("prefix of the PLAT: %s", prefix6_format(p, text));
-	else
-		log_warn("no prefix of a PLAT is known");
-}
-
-void discover_update(struct discover *d)
-{
-	const struct pref64_known *best = pref64_best(&d->set);
-	struct discover_stats *st = &d->stats;
-	bool same = best ? st->known && st->prefix.len == best->p.len &&
-				    !memcmp(&st->prefix.addr, &best->p.addr,
-					    sizeof(best->p.addr))
-			 : !st->known;
-
 	arm_end(d);
-	if (same)
+	for (unsigned int i = 0; i < d->set.n; i++) {
+		struct pref64_known *k = &d->set.v[i];
+
+		if (k == now)
+			return;
+		/* what is as good as the one in use is no reason to change */
+		if (now &&
+		    (k->refused || pref64_by_dns(k) == pref64_by_dns(now)))
+			continue;
+		if (use(d, &k->p, &e)) {
+			refuse(k, &e);
+			continue;
+		}
+		k->refused = false;
+		d->stats.changes++;
+		log_info("prefix of the PLAT: %s", prefix6_format(&k->p, text));
 		return;
-	st->changes++;
-	st->known = best != NULL;
-	if (best)
-		st->prefix = best->p;
-	use(d, best ? &best->p : NULL);
+	}
+	if (c->has_pref64)
+		use_none(d);
 }
 
 void discover_retry(struct discover *d, int64_t ns, loop_timer_fn *fn)
@@ -156,22 +193,23 @@ void discover_close(struct discover *d)
 
 void discover_apply(const struct discover *d, struct config *c)
 {
-	char text[ADDR_TEXT_LEN];
+	const struct config *was = d->server->config;
 
-	if (!config_set_pref64(c, d->stats.known ? &d->stats.prefix : NULL))
-		log_err("prefix %s: only /32 and /96 allow checksum-neutral "
-			"addresses; it is not used",
-			prefix6_format(&d->stats.prefix, text));
+	if (was->has_pref64)
+		config_set_pref64(c, &was->pref64);
 }
 
 void discover_get_stats(const struct discover *d, struct discover_stats *out)
 {
-	const struct pref64_known *best = pref64_best(&d->set);
+	const struct config *c = d->server->config;
+	const struct pref64_known *now = pref64_find(&d->set, &c->pref64);
 
 	*out = d->stats;
-	out->known = d->server->config->has_pref64;
 	out->prefixes = d->set.n;
-	out->forever = d->server->config->pref64_by == CONFIG_PREF64_DNS;
-	if (best)
-		out->left_s = mono_sub(best->until, clock_now()) / NS_PER_S;
+	out->known = c->has_pref64;
+	out->prefix = c->pref64;
+	if (!c->has_pref64 || !now)
+		return;
+	out->forever = pref64_by_dns(now);
+	out->left_s = mono_sub(now->until, clock_now()) / NS_PER_S;
 }

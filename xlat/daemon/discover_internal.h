@@ -25,8 +25,6 @@ struct discover {
 	int64_t interval_ns; /* between solicitations */
 };
 
-/* discover_update - the set has changed; take the best prefix into use. */
-void discover_update(struct discover *d);
 /* discover_retry - call @fn after @ns, instead of what was to be called. */
 void discover_retry(struct discover *d, int64_t ns, loop_timer_fn *fn);
 /* discover_watch - @fd is open: call @fn when it is readable. */

@@ -236,6 +236,8 @@ int server_reload(struct server *s, char *text, size_t len)
 	arena_free(s->arena);
 	s->arena = a;
 	s->config = c;
+	if (s->discover)
+		discover_update(s->discover);
 	if (s->pcp)
 		pcp_tables_changed(s->pcp);
 	free(s->eams);

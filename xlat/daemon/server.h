@@ -142,8 +142,10 @@ const struct replica *sync_replica(const struct sync *y);
  */
 struct discover *discover_open(struct server *s, struct err *e);
 void discover_close(struct discover *d);
-/* discover_apply - let @c, of a reload, have what is known. */
+/* discover_apply - let @c, of a reload, have the prefix in use, if it can. */
 void discover_apply(const struct discover *d, struct config *c);
+/* discover_update - what is known or what can be used has changed. */
+void discover_update(struct discover *d);
 
 struct discover_stats {
 	bool known;

@@ -360,6 +360,7 @@ struct ra {
 	uint8_t hops;
 	const char *prefix;
 	unsigned int lifetime_s;
+	unsigned int code; /* of the prefix length; 0: /96, 1: /64 */
 };
 
 static void send_ra(int tap, const struct ra *ra)
@@ -381,7 +382,7 @@ static void send_ra(int tap, const struct ra *ra)
 	option[0] = 38;
 	option[1] = 2;
 	option[2] = (uint8_t)(ra->lifetime_s >> 8);
-	option[3] = (uint8_t)(ra->lifetime_s & 0xf8);
+	option[3] = (uint8_t)((ra->lifetime_s & 0xf8) | ra->code);
 	{
 		struct in6_addr a;
 
@@ -420,13 +421,14 @@ static void await_solicitation(int tap)
 
 START_TEST(ra_followed)
 {
-	static const struct ra hops = {"fe80::1", 254, "2001:db8:bad::", 600},
+	static const struct ra hops = {"fe80::1", 254, "2001:db8:bad::", 600,
+				       0},
 			       global = {"2001:db8::1", 255,
-					 "2001:db8:bad::", 600},
-			       first = {"fe80::1", 255, "2001:db8:a::", 600},
-			       other = {"fe80::2", 255, "2001:db8:b::", 600},
-			       none = {"fe80::1", 255, "2001:db8:a::", 0},
-			       soon = {"fe80::2", 255, "2001:db8:b::", 8};
+					 "2001:db8:bad::", 600, 0},
+			       first = {"fe80::1", 255, "2001:db8:a::", 600, 0},
+			       other = {"fe80::2", 255, "2001:db8:b::", 600, 0},
+			       none = {"fe80::1", 255, "2001:db8:a::", 0, 0},
+			       soon = {"fe80::2", 255, "2001:db8:b::", 8, 0};
 	int tap;
 
 	new_namespace();
@@ -449,6 +451,72 @@ START_TEST(ra_followed)
 	send_ra(tap, &soon); /* 8 seconds are the least there is */
 	await_prefix("");
 	await_solicitation(tap);
+	stop_xlatd();
+	close(tap);
+}
+END_TEST
+
+/* Where the first mapping of the CLAT lies. */
+static void get_eam(char *text, size_t len)
+{
+	json_t *o = request("eam"), *v = json_object_get(o, "entries");
+	const char *s = json_string_value(
+		json_object_get(json_array_get(v, 0), "ipv6"));
+
+	ck_assert_ptr_nonnull(s);
+	snprintf(text, len, "%s", s);
+	json_decref(o);
+}
+
+static void tell(const char *line)
+{
+	json_t *o = request(line);
+
+	ck_assert(json_is_true(json_object_get(o, "ok")));
+	json_decref(o);
+}
+
+/* Checksum-neutral addresses: not every prefix allows them, and the place
+ * that one would move them to may be taken. The next one is used then. */
+START_TEST(first_that_is_of_use)
+{
+	static const struct ra short64 = {"fe80::1", 255, "2001:db8:5::", 600,
+					  1},
+			       a = {"fe80::1", 255, "2001:db8:a::", 600, 0},
+			       no_a = {"fe80::1", 255, "2001:db8:a::", 0, 0},
+			       b = {"fe80::2", 255, "2001:db8:b::", 600, 0},
+			       no_b = {"fe80::2", 255, "2001:db8:b::", 0, 0};
+	char place[64], line[128];
+	int tap;
+
+	new_namespace();
+	put_sysctl("/proc/sys/net/ipv6/conf/default/accept_ra", "0");
+	tap = open_tap();
+	write_config("{from: ra, interface: wan}",
+		     "\"2001:db8:c1:2::/64\", checksum-neutral: true");
+	start_xlatd();
+	send_ra(tap, &short64);
+	await_counter("answers", 1);
+	await_prefix("");
+	send_ra(tap, &a);
+	await_prefix("2001:db8:a::/96");
+	get_eam(place, sizeof(place));
+	send_ra(tap, &no_a);
+	await_prefix("");
+	/* its place is taken by another network */
+	snprintf(line, sizeof(line), "eam add 10.0.0.0/24 %s", place);
+	tell(line);
+	send_ra(tap, &a);
+	await_counter("answers", 4);
+	await_prefix("");
+	send_ra(tap, &b);
+	await_prefix("2001:db8:b::/96");
+	send_ra(tap, &no_b);
+	await_prefix("");
+	/* and free again: the same announcement is good now */
+	tell("eam del 10.0.0.0/24");
+	send_ra(tap, &a);
+	await_prefix("2001:db8:a::/96");
 	stop_xlatd();
 	close(tap);
 }
@@ -529,6 +597,7 @@ int main(int argc, char **argv)
 	tcase_add_test(t, dns_servers);
 	tcase_add_test(t, neutral_and_reload);
 	tcase_add_test(t, ra_followed);
+	tcase_add_test(t, first_that_is_of_use);
 	tcase_add_test(t, ra_needs_interface);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

@@ -455,12 +455,13 @@ static struct pref64_list one(const char *text, uint32_t lifetime)
 	return (struct pref64_list){{{prefix(text), lifetime}}, 1};
 }
 
+/* The first one. */
 static void best_is(const struct pref64_set *s, const char *text)
 {
 	char got[ADDR_TEXT_LEN];
 
-	ck_assert_ptr_nonnull(pref64_best(s));
-	ck_assert_str_eq(prefix6_format(&pref64_best(s)->p, got), text);
+	ck_assert_uint_ge(s->n, 1);
+	ck_assert_str_eq(prefix6_format(&s->v[0].p, got), text);
 }
 
 START_TEST(withdrawn_and_replaced)
@@ -472,7 +473,7 @@ START_TEST(withdrawn_and_replaced)
 			   none = one("2001:db8:a::/96", 0);
 	struct pref64_set s = {0};
 
-	ck_assert_ptr_null(pref64_best(&s));
+	ck_assert_uint_eq(s.n, 0);
 	ck_assert(!pref64_next_end(&s, &end));
 	pref64_learn(&s, &a, &r1, now);
 	pref64_learn(&s, &b, &r2, now);
@@ -486,7 +487,7 @@ START_TEST(withdrawn_and_replaced)
 	pref64_expire(&s, mono_add(now, 299 * NS_PER_S));
 	best_is(&s, "2001:db8:b::/96");
 	pref64_expire(&s, mono_add(now, 300 * NS_PER_S));
-	ck_assert_ptr_null(pref64_best(&s));
+	ck_assert_uint_eq(s.n, 0);
 }
 END_TEST
 
@@ -508,6 +509,78 @@ START_TEST(refreshed)
 	pref64_keep_only(&s, &b, &dns);
 	ck_assert_uint_eq(s.n, 1);
 	best_is(&s, "2001:db8:b::/96");
+}
+END_TEST
+
+START_TEST(routers_before_dns)
+{
+	struct in6_addr r = in6("fe80::1"), dns = in6addr_any;
+	struct mono now = {NS_PER_S};
+	struct pref64_list a = one("2001:db8:a::/96", 60),
+			   b = one("2001:db8:b::/96", 60),
+			   c = one("2001:db8:c::/96", 60);
+	struct pref64_set s = {0};
+
+	pref64_learn(&s, &a, &dns, now);
+	ck_assert(pref64_by_dns(&s.v[0]));
+	pref64_learn(&s, &b, &r, now);
+	best_is(&s, "2001:db8:b::/96");
+	ck_assert(!pref64_by_dns(&s.v[0]));
+	pref64_learn(&s, &c, &r, now); /* no better than the older one */
+	best_is(&s, "2001:db8:b::/96");
+	ck_assert_ptr_eq(pref64_find(&s, &c.v[0].p), &s.v[1]);
+	ck_assert_ptr_eq(pref64_find(&s, &a.v[0].p), &s.v[2]);
+	pref64_learn(&s, &a, &r, now);
+	ck_assert_ptr_eq(pref64_find(&s, &a.v[0].p), &s.v[2]);
+	ck_assert(!pref64_by_dns(&s.v[2]));
+	ck_assert_uint_eq(s.n, 4);
+	ck_assert_ptr_null(pref64_find(&s, &(struct prefix6){.len = 96}));
+}
+END_TEST
+
+/* What the caller has noted stays while the prefix does. */
+START_TEST(refusal_is_kept)
+{
+	struct in6_addr r = in6("fe80::1");
+	struct mono now = {NS_PER_S};
+	struct pref64_list a = one("2001:db8:a::/96", 60),
+			   none = one("2001:db8:a::/96", 0);
+	struct pref64_set s = {0};
+
+	pref64_learn(&s, &a, &r, now);
+	ck_assert(!s.v[0].refused);
+	s.v[0].refused = true;
+	pref64_learn(&s, &a, &r, mono_add(now, NS_PER_S));
+	ck_assert(s.v[0].refused);
+	ck_assert_int_eq(mono_sub(s.v[0].until, now), 61 * NS_PER_S);
+	pref64_learn(&s, &none, &r, now);
+	pref64_learn(&s, &a, &r, now);
+	ck_assert(!s.v[0].refused);
+}
+END_TEST
+
+/* A resolver cannot crowd out the routers. */
+START_TEST(table_full_of_dns)
+{
+	struct in6_addr r = in6("fe80::1"), dns = in6addr_any;
+	struct pref64_list b = one("2001:db8:b::/96", 60), l = {.n = 0};
+	struct mono now = {NS_PER_S};
+	struct pref64_set s = {0};
+
+	for (unsigned int i = 0; i < PREF64_MAX; i++) {
+		struct pref64_list x = one("2001:db8:a::/96", 60);
+
+		x.v[0].p.addr.s6_addr[7] = (uint8_t)i;
+		l.v[l.n++] = x.v[0];
+	}
+	pref64_learn(&s, &l, &dns, now);
+	ck_assert_uint_eq(s.n, PREF64_MAX);
+	pref64_learn(&s, &b, &dns, now);
+	ck_assert_ptr_null(pref64_find(&s, &b.v[0].p));
+	pref64_learn(&s, &b, &r, now);
+	ck_assert_uint_eq(s.n, PREF64_MAX);
+	best_is(&s, "2001:db8:b::/96");
+	ck_assert_ptr_null(pref64_find(&s, &l.v[PREF64_MAX - 1].p));
 }
 END_TEST
 
@@ -551,7 +624,10 @@ int main(void)
 	tcase_add_test(t, ra_discarded);
 	tcase_add_test(t, withdrawn_and_replaced);
 	tcase_add_test(t, refreshed);
+	tcase_add_test(t, routers_before_dns);
+	tcase_add_test(t, refusal_is_kept);
 	tcase_add_test(t, table_full);
+	tcase_add_test(t, table_full_of_dns);
 	tcase_set_timeout(t, 60);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
