@@ -248,6 +248,17 @@ const struct pref64_known *pref64_find(const struct pref64_set *s,
 	return NULL;
 }
 
+bool pref64_by_router(const struct pref64_set *s)
+{
+	return s->n && !pref64_by_dns(&s->v[0]);
+}
+
+void pref64_forget_routers(struct pref64_set *s)
+{
+	while (pref64_by_router(s))
+		forget(s, 0);
+}
+
 bool pref64_next_end(const struct pref64_set *s, struct mono *when)
 {
 	for (unsigned int i = 0; i < s->n; i++)

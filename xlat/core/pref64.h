@@ -121,6 +121,10 @@ const struct pref64_known *pref64_find(const struct pref64_set *s,
 				       const struct prefix6 *p);
 /* pref64_by_dns - is DNS the source? Else a router is. */
 bool pref64_by_dns(const struct pref64_known *k);
+/* pref64_by_router - is any prefix of a router known? */
+bool pref64_by_router(const struct pref64_set *s);
+/* pref64_forget_routers - the link to them is gone. */
+void pref64_forget_routers(struct pref64_set *s);
 /* pref64_next_end - when the next one is over; false: none is known. */
 bool pref64_next_end(const struct pref64_set *s, struct mono *when);
 

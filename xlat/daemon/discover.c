@@ -24,13 +24,13 @@
 static void on_end(void *arg, struct mono due)
 {
 	struct discover *d = arg;
+	bool had = pref64_by_router(&d->set);
 
 	(void)due;
 	d->end = NULL;
 	pref64_expire(&d->set, clock_now());
 	discover_update(d);
-	if (!d->set.n && d->server->config->pref64_by == CONFIG_PREF64_RA)
-		discover_ra_lost(d);
+	discover_ra_check(d, had);
 }
 
 static void arm_end(struct discover *d)
@@ -126,36 +126,44 @@ void discover_update(struct discover *d)
 		use_none(d);
 }
 
-void discover_retry(struct discover *d, int64_t ns, loop_timer_fn *fn)
+void discover_in(struct discover *d, struct discover_feed *f, int64_t ns,
+		 loop_timer_fn *fn)
 {
 	struct loop *l = d->server->loop;
 
-	loop_del(l, d->retry);
-	d->retry = loop_add_timer(l, mono_add(clock_now(), ns), fn, d);
-	if (!d->retry) {
+	loop_del(l, f->timer);
+	f->timer = loop_add_timer(l, mono_add(clock_now(), ns), fn, d);
+	if (!f->timer) {
 		log_err("timer: %s", strerror(errno));
 		loop_stop(l);
 	}
 }
 
-int discover_watch(struct discover *d, int fd, loop_fd_fn *fn)
+int discover_watch(struct discover *d, struct discover_feed *f, int fd,
+		   uint32_t events, loop_fd_fn *fn)
 {
-	d->fd = fd;
-	d->source = loop_add_fd(d->server->loop, fd, EPOLLIN, fn, d);
-	if (d->source)
+	f->fd = fd;
+	f->source = loop_add_fd(d->server->loop, fd, events, fn, d);
+	if (f->source)
 		return 0;
-	discover_unwatch(d);
+	discover_unwatch(d, f);
 	return -ENOMEM;
 }
 
-void discover_unwatch(struct discover *d)
+void discover_unwatch(struct discover *d, struct discover_feed *f)
 {
-	if (d->fd < 0)
+	if (f->fd < 0)
 		return;
-	loop_del(d->server->loop, d->source);
-	close(d->fd);
-	d->source = NULL;
-	d->fd = -1;
+	loop_del(d->server->loop, f->source);
+	close(f->fd);
+	f->source = NULL;
+	f->fd = -1;
+}
+
+static void close_feed(struct discover *d, struct discover_feed *f)
+{
+	discover_unwatch(d, f);
+	loop_del(d->server->loop, f->timer);
 }
 
 struct discover *discover_open(struct server *s, struct err *e)
@@ -170,7 +178,7 @@ struct discover *discover_open(struct server *s, struct err *e)
 		return NULL;
 	}
 	d->server = s;
-	d->fd = -1;
+	d->query.fd = d->routers.fd = d->links.fd = -1;
 	rng_init(&d->rng, seed);
 	if (s->config->pref64_by == CONFIG_PREF64_DNS) {
 		discover_dns_start(d);
@@ -185,8 +193,9 @@ void discover_close(struct discover *d)
 {
 	if (!d)
 		return;
-	discover_unwatch(d);
-	loop_del(d->server->loop, d->retry);
+	close_feed(d, &d->query);
+	close_feed(d, &d->routers);
+	close_feed(d, &d->links);
 	loop_del(d->server->loop, d->end);
 	free(d);
 }

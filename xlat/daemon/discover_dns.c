@@ -23,6 +23,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -76,8 +77,8 @@ static unsigned int get_servers(const struct discover *d, struct in6_addr *v)
 
 static void ask_in(struct discover *d, int64_t ns)
 {
-	discover_unwatch(d);
-	discover_retry(d, ns, on_ask);
+	discover_unwatch(d, &d->query);
+	discover_in(d, &d->query, ns, on_ask);
 }
 
 /* This server was of no use. */
@@ -102,7 +103,7 @@ static void on_silence(void *arg, struct mono due)
 	struct discover *d = arg;
 
 	(void)due;
-	d->retry = NULL;
+	d->query.timer = NULL;
 	d->stats.timeouts++;
 	ask_next(d);
 }
@@ -185,7 +186,7 @@ static void on_answer(void *arg, uint32_t events)
 
 	(void)events;
 	for (;;) {
-		ssize_t n = recv(d->fd, buf, sizeof(buf), MSG_DONTWAIT);
+		ssize_t n = recv(d->query.fd, buf, sizeof(buf), MSG_DONTWAIT);
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
@@ -220,7 +221,7 @@ static int send_query(struct discover *d, const struct in6_addr *server)
 		return -1;
 	}
 	d->stats.sent++;
-	return discover_watch(d, fd, on_answer);
+	return discover_watch(d, &d->query, fd, EPOLLIN, on_answer);
 }
 
 static void on_ask(void *arg, struct mono due)
@@ -230,7 +231,7 @@ static void on_ask(void *arg, struct mono due)
 	unsigned int n = get_servers(d, v);
 
 	(void)due;
-	d->retry = NULL;
+	d->query.timer = NULL;
 	if (!n) {
 		if (!d->turn)
 			log_warn("no IPv6 nameserver in " RESOLV_CONF);
@@ -240,11 +241,11 @@ static void on_ask(void *arg, struct mono due)
 	if (send_query(d, &v[d->turn % n]))
 		ask_next(d);
 	else
-		discover_retry(d, ANSWER_NS, on_silence);
+		discover_in(d, &d->query, ANSWER_NS, on_silence);
 }
 
 void discover_dns_start(struct discover *d)
 {
 	d->edns = true;
-	discover_retry(d, 0, on_ask);
+	discover_in(d, &d->query, 0, on_ask);
 }

@@ -4,68 +4,98 @@
  *
  * RFC 8781: every router advertisement of one interface is read from a raw
  * socket, beside the kernel, which does with it what it is configured to.
- * Until a prefix is known routers are solicited: at once, then after 4
- * seconds, doubled up to an hour (RFC 7559). Lifetimes are the routers'; one
- * that falls silent is believed until they are over.
+ * Until a router's prefix is known routers are solicited: at once, then after
+ * 4 seconds, doubled up to an hour (RFC 7559), and again from the beginning
+ * when the last prefix is lost. Lifetimes are the routers'; one that falls
+ * silent is believed until they are over.
+ *
+ * The interface is found by its name, and may come, go and come again: a
+ * session of PPPoE that is dialled anew is another interface. A socket is
+ * bound to one of them, so whenever rtnetlink says that any interface has
+ * changed, the name is looked up again. What was learned goes with the
+ * interface (RFC 8781 section 5.1). One that gets a carrier is solicited on as
+ * if it were new.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/icmp6.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "../base/log.h"
 #include "discover_internal.h"
 
+#ifndef SO_BINDTOIFINDEX /* Linux 5.1 */
+#define SO_BINDTOIFINDEX 62
+#endif
+
 #define FIRST_NS (4 * NS_PER_S)
 #define LAST_NS	 (3600 * NS_PER_S)
+#define DELAY_NS NS_PER_S /* RFC 4861: MAX_RTR_SOLICITATION_DELAY */
 #define RA_BYTES 65536
+
+/* ---- solicitations ---------------------------------------------------------
+ */
 
 static void on_solicit(void *arg, struct mono due)
 {
 	struct discover *d = arg;
 	struct nd_router_solicit rs = {.nd_rs_type = ND_ROUTER_SOLICIT};
 	struct sockaddr_in6 to = {.sin6_family = AF_INET6};
-	unsigned int ifindex = if_nametoindex(d->server->config->ra_interface);
 
 	(void)due;
-	d->retry = NULL;
-	if (d->set.n)
+	d->routers.timer = NULL;
+	if (pref64_by_router(&d->set))
 		return;
 	inet_pton(AF_INET6, "ff02::2", &to.sin6_addr);
-	to.sin6_scope_id = ifindex;
-	if (!ifindex || sendto(d->fd, &rs, sizeof(rs), MSG_NOSIGNAL,
-			       (const struct sockaddr *)&to, sizeof(to)) < 0) {
+	to.sin6_scope_id = d->ifindex;
+	if (sendto(d->routers.fd, &rs, sizeof(rs), MSG_NOSIGNAL,
+		   (const struct sockaddr *)&to, sizeof(to)) < 0) {
 		/* down, or without an address yet */
-		discover_retry(d, NS_PER_S, on_solicit);
+		discover_in(d, &d->routers, NS_PER_S, on_solicit);
 		return;
 	}
 	d->stats.sent++;
 	/* 90 to 110 percent, so that not all customers ask at once */
-	discover_retry(d,
-		       d->interval_ns / 10 * 9 +
-			       (int64_t)rng_below(&d->rng,
-						  (uint64_t)d->interval_ns / 5),
-		       on_solicit);
+	discover_in(d, &d->routers,
+		    d->interval_ns / 10 * 9 +
+			    (int64_t)rng_below(&d->rng,
+					       (uint64_t)d->interval_ns / 5),
+		    on_solicit);
 	d->interval_ns =
 		d->interval_ns * 2 < LAST_NS ? d->interval_ns * 2 : LAST_NS;
 }
 
-void discover_ra_lost(struct discover *d)
+/* From the beginning, after up to @within_ns: others may have the same cause
+ * to ask (RFC 4861 section 6.3.7). */
+static void solicit_anew(struct discover *d, int64_t within_ns)
 {
-	if (d->retry)
-		return;
 	d->interval_ns = FIRST_NS;
-	discover_retry(d, FIRST_NS, on_solicit);
+	discover_in(d, &d->routers,
+		    (int64_t)rng_below(&d->rng, (uint64_t)within_ns + 1),
+		    on_solicit);
 }
+
+void discover_ra_check(struct discover *d, bool had)
+{
+	if (d->ifindex && had && !pref64_by_router(&d->set))
+		solicit_anew(d, DELAY_NS);
+}
+
+/* ---- advertisements --------------------------------------------------------
+ */
 
 static void take_ra(struct discover *d, const uint8_t *msg, size_t len,
 		    int hop_limit, const struct in6_addr *src)
 {
+	bool had = pref64_by_router(&d->set);
 	struct pref64_list l;
-	bool had = d->set.n > 0;
 
 	if (!pref64_parse_ra(msg, len, hop_limit, src, &l)) {
 		d->stats.ignored++;
@@ -76,8 +106,7 @@ static void take_ra(struct discover *d, const uint8_t *msg, size_t len,
 		d->stats.negative += l.v[i].lifetime_s == 0;
 	pref64_learn(&d->set, &l, src, clock_now());
 	discover_update(d);
-	if (had && !d->set.n)
-		discover_ra_lost(d);
+	discover_ra_check(d, had);
 }
 
 static int hop_limit_of(struct msghdr *m)
@@ -107,7 +136,7 @@ static void on_ra(void *arg, uint32_t events)
 			   .msg_iovlen = 1,
 			   .msg_control = control.bytes,
 			   .msg_controllen = sizeof(control.bytes)};
-	ssize_t n = recvmsg(d->fd, &m, MSG_DONTWAIT);
+	ssize_t n = recvmsg(d->routers.fd, &m, MSG_DONTWAIT);
 
 	(void)events;
 	if (n < 0) /* nothing after all, or the interface went down */
@@ -115,15 +144,16 @@ static void on_ra(void *arg, uint32_t events)
 	take_ra(d, buf, (size_t)n, hop_limit_of(&m), &from.sin6_addr);
 }
 
-static int set_options(int fd, const char *interface)
+/* @ifindex: 0 is every interface */
+static int set_options(int fd, unsigned int ifindex)
 {
+	int on = 1, hops = 255, index = (int)ifindex;
 	struct icmp6_filter only;
-	int on = 1, hops = 255;
 
 	ICMP6_FILTER_SETBLOCKALL(&only);
 	ICMP6_FILTER_SETPASS(ND_ROUTER_ADVERT, &only);
-	return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface,
-			  (socklen_t)strlen(interface)) ||
+	return setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &index,
+			  sizeof(index)) ||
 	       setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &only,
 			  sizeof(only)) ||
 	       setsockopt(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, &on,
@@ -132,26 +162,153 @@ static int set_options(int fd, const char *interface)
 			  sizeof(hops));
 }
 
-int discover_ra_open(struct discover *d, struct err *e)
+/* ---- the interface ---------------------------------------------------------
+ */
+
+/* A descriptor, or -errno with @e set. */
+static int open_raw(const char *name, unsigned int ifindex, struct err *e)
 {
-	const char *interface = d->server->config->ra_interface;
 	int fd = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
 			IPPROTO_ICMPV6);
+	int code;
 
-	if (fd < 0 || set_options(fd, interface)) {
+	if (fd >= 0 && !set_options(fd, ifindex))
+		return fd;
+	code = errno;
+	if (fd >= 0)
+		close(fd);
+	return err_set(e, code, "router advertisements of %s: %s", name,
+		       strerror(code));
+}
+
+static bool is_running(int fd, const char *name)
+{
+	struct ifreq r = {0};
+
+	strncpy(r.ifr_name, name, IFNAMSIZ - 1);
+	return !ioctl(fd, SIOCGIFFLAGS, &r) && r.ifr_flags & IFF_RUNNING;
+}
+
+static void leave(struct discover *d)
+{
+	loop_del(d->server->loop, d->routers.timer);
+	d->routers.timer = NULL;
+	discover_unwatch(d, &d->routers);
+	d->ifindex = 0;
+	d->running = false;
+	pref64_forget_routers(&d->set);
+	discover_update(d);
+}
+
+/* Returns 0, or -errno with @e set. */
+static int enter(struct discover *d, unsigned int ifindex, struct err *e)
+{
+	const char *name = d->server->config->ra_interface;
+	int fd = open_raw(name, ifindex, e);
+
+	if (fd < 0)
+		return fd;
+	if (discover_watch(d, &d->routers, fd, EPOLLIN, on_ra))
+		return err_set(e, ENOMEM,
+			       "router advertisements of %s: out of memory",
+			       name);
+	d->ifindex = ifindex;
+	return 0;
+}
+
+static void on_retry(void *arg, struct mono due);
+
+/* Whoever has the name now. */
+static void follow(struct discover *d)
+{
+	const char *name = d->server->config->ra_interface;
+	unsigned int ifindex = if_nametoindex(name);
+	bool was_running = d->running;
+	struct err e;
+
+	if (ifindex != d->ifindex) {
+		if (d->ifindex)
+			log_warn("interface %s is gone", name);
+		leave(d);
+		was_running = false;
+		if (ifindex && enter(d, ifindex, &e)) {
+			log_err("%s", e.text);
+			discover_in(d, &d->routers, NS_PER_S, on_retry);
+		} else if (ifindex) {
+			log_info("interface %s is there", name);
+		}
+	}
+	if (!d->ifindex)
+		return;
+	d->running = is_running(d->routers.fd, name);
+	if (d->running && !was_running && !pref64_by_router(&d->set))
+		solicit_anew(d, DELAY_NS);
+}
+
+static void on_retry(void *arg, struct mono due)
+{
+	struct discover *d = arg;
+
+	(void)due;
+	d->routers.timer = NULL;
+	follow(d);
+}
+
+/* What has changed does not matter, nor whether some of it was lost. */
+static void on_links(void *arg, uint32_t events)
+{
+	struct discover *d = arg;
+	char buf[4096];
+
+	(void)events;
+	while (recv(d->links.fd, buf, sizeof(buf), MSG_DONTWAIT) >= 0 ||
+	       errno == ENOBUFS)
+		;
+	follow(d);
+}
+
+static int watch_links(struct discover *d, struct err *e)
+{
+	struct sockaddr_nl a = {.nl_family = AF_NETLINK,
+				.nl_groups = RTMGRP_LINK};
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			NETLINK_ROUTE);
+
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&a, sizeof(a))) {
 		int code = errno;
 
 		if (fd >= 0)
 			close(fd);
-		return err_set(e, code, "router advertisements of %s: %s",
-			       interface, strerror(code));
+		return err_set(e, code, "news of interfaces: %s",
+			       strerror(code));
 	}
-	if (discover_watch(d, fd, on_ra))
-		return err_set(e, ENOMEM,
-			       "router advertisements of %s: out "
-			       "of memory",
-			       interface);
-	d->interval_ns = FIRST_NS;
-	discover_retry(d, 0, on_solicit);
+	if (discover_watch(d, &d->links, fd, EPOLLIN, on_links))
+		return err_set(e, ENOMEM, "news of interfaces: out of memory");
+	return 0;
+}
+
+int discover_ra_open(struct discover *d, struct err *e)
+{
+	const char *name = d->server->config->ra_interface;
+	unsigned int ifindex;
+	int fd, ret = watch_links(d, e);
+
+	if (ret)
+		return ret;
+	/* what is forbidden is said now, not when the interface comes */
+	fd = open_raw(name, 0, e);
+	if (fd < 0)
+		return fd;
+	close(fd);
+	ifindex = if_nametoindex(name);
+	if (!ifindex) {
+		log_warn("there is no interface %s yet", name);
+		return 0;
+	}
+	ret = enter(d, ifindex, e);
+	if (ret)
+		return ret;
+	d->running = is_running(d->routers.fd, name);
+	solicit_anew(d, 0);
 	return 0;
 }

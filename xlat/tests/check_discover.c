@@ -522,22 +522,89 @@ START_TEST(first_that_is_of_use)
 }
 END_TEST
 
-START_TEST(ra_needs_interface)
+/* The link may be dialled anew, which makes another interface of that name. */
+START_TEST(interface_comes_and_goes)
 {
-	char path[64];
-	int status;
+	static const struct ra a = {"fe80::1", 255, "2001:db8:a::", 600, 0},
+			       b = {"fe80::1", 255, "2001:db8:b::", 600, 0};
+	int tap;
 
 	new_namespace();
-	write_config("{from: ra, interface: absent}", "\"2001:db8:c1::/96\"");
-	snprintf(path, sizeof(path), "%s/yaml", dir);
-	pid = fork();
-	if (!pid) {
-		execl(xlatd, xlatd, "clat", "--config", path, NULL);
-		_exit(127);
+	put_sysctl("/proc/sys/net/ipv6/conf/default/accept_ra", "0");
+	write_config("{from: ra, interface: wan}", "\"2001:db8:c1::/96\"");
+	start_xlatd();
+	await_prefix("");
+	tap = open_tap();
+	await_solicitation(tap);
+	send_ra(tap, &a);
+	await_prefix("2001:db8:a::/96");
+	close(tap);
+	await_prefix(""); /* it was that link's */
+	tap = open_tap();
+	await_solicitation(tap);
+	send_ra(tap, &b);
+	await_prefix("2001:db8:b::/96");
+	stop_xlatd();
+	close(tap);
+}
+END_TEST
+
+static bool has_carrier(const char *name)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq r = {0};
+
+	strcpy(r.ifr_name, name);
+	need(!ioctl(fd, SIOCGIFFLAGS, &r), "SIOCGIFFLAGS");
+	close(fd);
+	return r.ifr_flags & IFF_RUNNING;
+}
+
+/* Until the kernel has told everybody. */
+static void set_carrier(int tap, int on)
+{
+	struct mono end = mono_add(clock_now(), DEADLINE_NS);
+
+	need(!ioctl(tap, TUNSETCARRIER, &on), "TUNSETCARRIER");
+	while (has_carrier("wan") != on) {
+		ck_assert(!passed(end));
+		pause_ms(1);
 	}
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	pid = 0;
-	ck_assert_int_eq(WEXITSTATUS(status), 1);
+	await_prefix(""); /* xlatd has come round since then */
+}
+
+static int64_t ns_to_solicitation(int tap)
+{
+	struct mono begin = clock_now();
+
+	await_solicitation(tap);
+	return mono_sub(clock_now(), begin);
+}
+
+/* Solicitations come at 0, 4 and 12 seconds: what else has cause to be asked
+ * about is asked about within one. */
+START_TEST(solicited_anew)
+{
+	static const struct ra a = {"fe80::1", 255, "2001:db8:a::", 600, 0},
+			       none = {"fe80::1", 255, "2001:db8:a::", 0, 0};
+	int tap;
+
+	new_namespace();
+	put_sysctl("/proc/sys/net/ipv6/conf/default/accept_ra", "0");
+	tap = open_tap();
+	write_config("{from: ra, interface: wan}", "\"2001:db8:c1::/96\"");
+	start_xlatd();
+	await_solicitation(tap);
+	set_carrier(tap, 0);
+	set_carrier(tap, 1);
+	ck_assert_int_lt(ns_to_solicitation(tap), 3 * NS_PER_S);
+	await_solicitation(tap); /* the next one is 7 seconds from now */
+	send_ra(tap, &a);
+	await_prefix("2001:db8:a::/96");
+	send_ra(tap, &none);
+	ck_assert_int_lt(ns_to_solicitation(tap), 5 * NS_PER_S);
+	stop_xlatd();
+	close(tap);
 }
 END_TEST
 
@@ -598,7 +665,8 @@ int main(int argc, char **argv)
 	tcase_add_test(t, neutral_and_reload);
 	tcase_add_test(t, ra_followed);
 	tcase_add_test(t, first_that_is_of_use);
-	tcase_add_test(t, ra_needs_interface);
+	tcase_add_test(t, interface_comes_and_goes);
+	tcase_add_test(t, solicited_anew);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
