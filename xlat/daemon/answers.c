@@ -114,7 +114,7 @@ static json_t *nat64_json(const struct nat64 *n)
 
 static json_t *pref64_json(const struct server *s)
 {
-	static const char *const by[] = {"configuration", "dns", "ra"};
+	static const char *const by[] = {"configuration", "dns", "ra", "auto"};
 	const struct config *c = s->config;
 	struct discover_stats st = {.known = c->has_pref64,
 				    .prefix = c->pref64};
@@ -130,6 +130,8 @@ static json_t *pref64_json(const struct server *s)
 	json_object_set_new(o, "from", json_string(by[c->pref64_by]));
 	if (!s->discover)
 		return o;
+	json_object_set_new(o, "source",
+			    st.source ? json_string(st.source) : json_null());
 	if (st.known && !st.forever)
 		put(o, "left_s", (uint64_t)st.left_s);
 	put(o, "known", st.prefixes);

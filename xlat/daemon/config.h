@@ -18,8 +18,9 @@ struct config_static {
 /* How a CLAT learns the PLAT's prefix. */
 enum config_pref64 {
 	CONFIG_PREF64_GIVEN,
-	CONFIG_PREF64_DNS, /* RFC 7050 */
-	CONFIG_PREF64_RA,  /* RFC 8781 */
+	CONFIG_PREF64_DNS,  /* RFC 7050 */
+	CONFIG_PREF64_RA,   /* RFC 8781 */
+	CONFIG_PREF64_AUTO, /* both; routers know better */
 };
 
 /* How packets come and go. */
@@ -117,6 +118,9 @@ struct config *config_load_text(const char *name, const char *text, size_t len,
  */
 bool config_set_pref64(struct config *c, const struct prefix6 *p);
 
+/* config_asks_dns, config_hears_routers - to learn it */
+bool config_asks_dns(const struct config *c);
+bool config_hears_routers(const struct config *c);
 /* config_same_discovery - do both learn it the same way? */
 bool config_same_discovery(const struct config *a, const struct config *b);
 

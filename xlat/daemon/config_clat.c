@@ -6,7 +6,9 @@
 #include <net/if.h>
 #include <string.h>
 
-static const char *const sources[] = {"dns", "ra", NULL};
+static const char *const sources[] = {"dns", "ra", "auto", NULL};
+static const enum config_pref64 meanings[] = {
+	CONFIG_PREF64_DNS, CONFIG_PREF64_RA, CONFIG_PREF64_AUTO};
 
 struct raw_source {
 	int from;
@@ -55,17 +57,20 @@ static void read_servers(struct reader *r, const struct ynode *n)
 static void read_source(struct reader *r, const struct ynode *n)
 {
 	struct raw_source raw = {0};
+	bool dns, ra;
 
 	if (yaml_read_map(n, "pref64", source_fields, &raw, r->a, r->d))
 		return;
-	r->c->pref64_by = raw.from == 0 ? CONFIG_PREF64_DNS : CONFIG_PREF64_RA;
-	if (raw.from == 0 && raw.interface)
+	r->c->pref64_by = meanings[raw.from];
+	dns = config_asks_dns(r->c);
+	ra = config_hears_routers(r->c);
+	if (!ra && raw.interface)
 		diags_add(r->d, yaml_get(n, "interface")->pos,
-			  "`interface` goes with `from: ra`");
-	if (raw.from == 1 && raw.servers)
+			  "`interface` goes with `from: ra` or `from: auto`");
+	if (!dns && raw.servers)
 		diags_add(r->d, yaml_get(n, "servers")->pos,
-			  "`servers` goes with `from: dns`");
-	if (raw.from == 1 && !raw.interface)
+			  "`servers` goes with `from: dns` or `from: auto`");
+	if (ra && !raw.interface)
 		diags_add(r->d, n->pos,
 			  "`interface` is missing: where routers advertise");
 	if (raw.interface && strlen(raw.interface) >= IF_NAMESIZE)
@@ -74,7 +79,7 @@ static void read_source(struct reader *r, const struct ynode *n)
 			  "expected",
 			  raw.interface);
 	r->c->ra_interface = raw.interface;
-	if (raw.from == 0 && raw.servers)
+	if (dns && raw.servers)
 		read_servers(r, raw.servers);
 }
 
@@ -128,6 +133,18 @@ bool config_set_pref64(struct config *c, const struct prefix6 *p)
 			rfc6052_encode(&clat6, dummy, &c->self6);
 	}
 	return true;
+}
+
+bool config_asks_dns(const struct config *c)
+{
+	return c->pref64_by == CONFIG_PREF64_DNS ||
+	       c->pref64_by == CONFIG_PREF64_AUTO;
+}
+
+bool config_hears_routers(const struct config *c)
+{
+	return c->pref64_by == CONFIG_PREF64_RA ||
+	       c->pref64_by == CONFIG_PREF64_AUTO;
 }
 
 bool config_same_discovery(const struct config *a, const struct config *b)

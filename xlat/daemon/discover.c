@@ -3,9 +3,11 @@
  * Theory of operation
  *
  * A CLAT without a configured prefix knows a set of prefixes (core/pref64.h),
- * filled by one source: DNS or router advertisements. Whenever the set
- * changes, or the time of one of them is over, the first one that can be used
- * becomes config->pref64 and the tables are built anew, exactly as on a
+ * filled by DNS, by router advertisements or by both. Routers know better (RFC
+ * 8781 section 5.1): what they say is used as soon as it is heard, and DNS is
+ * asked all the same, for the time when they say nothing any more. Whenever the
+ * set changes, or the time of one of them is over, the first one that can be
+ * used becomes config->pref64 and the tables are built anew, exactly as on a
  * reload; with none, every packet is answered with an ICMP error. What is in
  * use is config->pref64 and nothing else. Sessions are the PLAT's:
  * nothing is kept here that a change of prefix could break.
@@ -180,9 +182,9 @@ struct discover *discover_open(struct server *s, struct err *e)
 	d->server = s;
 	d->query.fd = d->routers.fd = d->links.fd = -1;
 	rng_init(&d->rng, seed);
-	if (s->config->pref64_by == CONFIG_PREF64_DNS) {
+	if (config_asks_dns(s->config))
 		discover_dns_start(d);
-	} else if (discover_ra_open(d, e)) {
+	if (config_hears_routers(s->config) && discover_ra_open(d, e)) {
 		discover_close(d);
 		return NULL;
 	}
@@ -216,9 +218,11 @@ void discover_get_stats(const struct discover *d, struct discover_stats *out)
 	*out = d->stats;
 	out->prefixes = d->set.n;
 	out->known = c->has_pref64;
+	out->source = NULL;
 	out->prefix = c->pref64;
 	if (!c->has_pref64 || !now)
 		return;
+	out->source = pref64_by_dns(now) ? "dns" : "ra";
 	out->forever = pref64_by_dns(now);
 	out->left_s = mono_sub(now->until, clock_now()) / NS_PER_S;
 }

@@ -150,8 +150,9 @@ void discover_update(struct discover *d);
 struct discover_stats {
 	bool known;
 	struct prefix6 prefix;
-	bool forever;	/* until it is told otherwise (DNS) */
-	int64_t left_s; /* of its lifetime */
+	const char *source; /* of it: dns or ra; NULL: none is known */
+	bool forever;	    /* until it is told otherwise (DNS) */
+	int64_t left_s;	    /* of its lifetime */
 	unsigned int prefixes;
 	uint64_t sent;	   /* queries or solicitations */
 	uint64_t answers;  /* that were understood */

@@ -123,7 +123,7 @@ static const struct {
 	 TUN "pref64: {from: dns, interface: wan, servers: [192.0.2.1, x]}\n"
 	     "clat: {lan4: 192.168.1.0/24, clat6: \"2001:db8:1::/96\", "
 	     "checksum-neutral: true}\n",
-	 "f:2:32: `interface` goes with `from: ra`\n"
+	 "f:2:32: `interface` goes with `from: ra` or `from: auto`\n"
 	 "f:2:47: `servers`: an IPv6 address is expected; IPv4 is what this is "
 	 "to bring about\n"
 	 "f:2:58: `servers`: an IPv6 address is expected; IPv4 is what this is "
@@ -134,6 +134,15 @@ static const struct {
 	 TUN "pref64: 64:ff9b::/96\nclamp-mss: 1220b\n"
 	     "clat: {lan4: 192.168.1.0/24, clat6: \"2001:db8:1::/96\"}\n",
 	 "f:3:12: `clamp-mss`: auto, or 28 to 65535 bytes, is expected\n"},
+	{ROLE_CLAT,
+	 TUN "pref64: {from: auto, servers: []}\n"
+	     "clat: {lan4: 192.168.1.0/24, clat6: \"2001:db8:1::/96\"}\n",
+	 "f:2:9: `interface` is missing: where routers advertise\n"
+	 "f:2:31: `servers`: a list of IPv6 addresses is expected\n"},
+	{ROLE_CLAT,
+	 TUN "pref64: {from: ra, interface: wan, servers: [\"::1\"]}\n"
+	     "clat: {lan4: 192.168.1.0/24, clat6: \"2001:db8:1::/96\"}\n",
+	 "f:2:45: `servers` goes with `from: dns` or `from: auto`\n"},
 	{ROLE_CLAT,
 	 TUN "pref64: {from: ra}\n"
 	     "clat: {lan4: 192.168.1.0/24, clat6: \"2001:db8:1::/96\"}\n",

@@ -608,6 +608,63 @@ START_TEST(solicited_anew)
 }
 END_TEST
 
+static void source_is(const char *want)
+{
+	json_t *o = request("stats");
+	const char *s = json_string_value(
+		json_object_get(json_object_get(o, "pref64"), "source"));
+
+	ck_assert_str_eq(s ? s : "", want);
+	json_decref(o);
+}
+
+/* Routers know better than DNS, and DNS better than nobody. */
+START_TEST(both_sources)
+{
+	static const struct ra a = {"fe80::1", 255, "2001:db8:a::", 600, 0},
+			       none = {"fe80::1", 255, "2001:db8:a::", 0, 0},
+			       soon = {"fe80::1", 255, "2001:db8:c::", 8, 0};
+	struct query q;
+	int tap, dns;
+
+	new_namespace();
+	put_sysctl("/proc/sys/net/ipv6/conf/default/accept_ra", "0");
+	tap = open_tap();
+	dns = dns_open();
+	write_config("{from: auto, interface: wan, servers: [\"::1\"]}",
+		     "\"2001:db8:c1::/96\"");
+	start_xlatd();
+	source_is("");
+	dns_read(dns, &q);
+	dns_answer(dns, &q, "2001:db8:d::c000:aa", 2, 0, 0);
+	await_prefix("2001:db8:d::/96");
+	source_is("dns");
+	/* that is no reason not to solicit */
+	await_solicitation(tap);
+	send_ra(tap, &a);
+	await_prefix("2001:db8:a::/96");
+	source_is("ra");
+	/* it goes on to ask, and what it hears is for later */
+	dns_read(dns, &q);
+	dns_answer(dns, &q, "2001:db8:e::c000:aa", 600, 0, 0);
+	await_counter("answers", 3);
+	await_prefix("2001:db8:a::/96");
+	send_ra(tap, &none);
+	await_prefix("2001:db8:e::/96");
+	source_is("dns");
+	send_ra(tap, &soon); /* runs out */
+	await_prefix("2001:db8:c::/96");
+	await_prefix("2001:db8:e::/96");
+	/* nor does it need a router's link */
+	send_ra(tap, &a);
+	await_prefix("2001:db8:a::/96");
+	close(tap);
+	await_prefix("2001:db8:e::/96");
+	stop_xlatd();
+	close(dns);
+}
+END_TEST
+
 static const char *cannot_run(void)
 {
 	if (geteuid())
@@ -667,6 +724,7 @@ int main(int argc, char **argv)
 	tcase_add_test(t, first_that_is_of_use);
 	tcase_add_test(t, interface_comes_and_goes);
 	tcase_add_test(t, solicited_anew);
+	tcase_add_test(t, both_sources);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
