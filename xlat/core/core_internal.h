@@ -115,6 +115,22 @@ static inline uint64_t sum16(const void *p)
 	       (v[1] >> 32);
 }
 
+/* is_extension - a number that IPv6 takes for an extension header. */
+static inline bool is_extension(uint8_t proto)
+{
+	return proto == PROTO_HOPOPT || proto == PROTO_ROUTING ||
+	       proto == PROTO_FRAGMENT || proto == PROTO_DSTOPTS;
+}
+
+/* bad_behind_fragment - what may not follow a fragment header (RFC 7915
+ * section 5.1.1). */
+static inline bool bad_behind_fragment(uint8_t next)
+{
+	return is_extension(next) || next == PROTO_AH ||
+	       next == PROTO_MOBILITY || next == PROTO_HIP ||
+	       next == PROTO_SHIM6;
+}
+
 /* Sums of both addresses of a header. */
 static inline uint64_t sum_ends4(const union pkt_addr *src,
 				 const union pkt_addr *dst)

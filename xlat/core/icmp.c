@@ -20,6 +20,8 @@ bool icmp_error_allowed(const struct pkt_info *info)
 
 	if (ip->frag_off || !ends_allowed(info))
 		return false;
+	if (ip->frag_hdr && bad_behind_fragment(ip->proto))
+		return false; /* it may be one, out of sight */
 	if (info->v6)
 		return ip->proto != PROTO_ICMP6 ||
 		       (ip->icmp_type >= ICMP6_ECHO &&

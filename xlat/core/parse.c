@@ -170,13 +170,6 @@ static bool ip4_csum_good(const uint8_t *h, uint32_t len)
 	return csum_fold(sum) == 0xffff;
 }
 
-/* A protocol number that IPv6 would take for an extension header. */
-static bool is_extension(uint8_t proto)
-{
-	return proto == PROTO_HOPOPT || proto == PROTO_ROUTING ||
-	       proto == PROTO_FRAGMENT || proto == PROTO_DSTOPTS;
-}
-
 static bool has_quote4(const struct pkt_ip *ip)
 {
 	return ip->proto == PROTO_ICMP4 && (ip->icmp_type == ICMP4_UNREACH ||
@@ -280,14 +273,6 @@ enum reason pkt_parse4(struct pkt *pkt, struct pkt_info *info)
 	return changed ? pkt_parse4(pkt, info) : reason;
 }
 
-/* What may not follow a fragment header (RFC 7915 section 5.1.1). */
-static bool bad_behind_fragment(uint8_t next)
-{
-	return is_extension(next) || next == PROTO_AH ||
-	       next == PROTO_MOBILITY || next == PROTO_HIP ||
-	       next == PROTO_SHIM6;
-}
-
 static void parse_fragment_header(const uint8_t *h, uint32_t at,
 				  struct pkt_ip *ip)
 {
@@ -299,6 +284,35 @@ static void parse_fragment_header(const uint8_t *h, uint32_t at,
 	ip->frag_id = get32(h + 4);
 }
 
+/* Bytes of an extension header, or of AH, which counts otherwise. */
+static uint32_t extension_bytes(uint8_t type, const uint8_t *h)
+{
+	if (type == PROTO_FRAGMENT)
+		return FH_BYTES;
+	return type == PROTO_AH ? h[1] * 4u + 8 : h[1] * 8u + 8;
+}
+
+/*
+ * What a first fragment carries behind headers that ought not to be there:
+ * the error about it depends on that (RFC 4443 section 2.4 (e.1)). Stays a
+ * header's number where the upper layer is out of sight.
+ */
+static void find_upper_layer(const uint8_t *d, struct pkt_ip *ip)
+{
+	int count = 0;
+
+	while (!ip->frag_off && bad_behind_fragment(ip->proto) &&
+	       count++ < MAX_EXTENSIONS && ip->end - ip->l4 >= 8) {
+		const uint8_t *h = d + ip->l4;
+		uint32_t bytes = extension_bytes(ip->proto, h);
+
+		if (ip->end - ip->l4 < bytes)
+			return;
+		ip->proto = h[0];
+		ip->l4 += bytes;
+	}
+}
+
 /*
  * Step over extension headers. @limit: one past the last byte there is.
  * Segments left: noted in @pointer (0: none), and the walk goes on, for
@@ -307,37 +321,33 @@ static void parse_fragment_header(const uint8_t *h, uint32_t at,
 static enum reason skip_extensions(const uint8_t *d, struct pkt_ip *ip,
 				   uint32_t limit, uint32_t *pointer)
 {
-	uint32_t at = ip->l4;
-	uint8_t next = ip->proto;
 	int count = 0;
 
-	while (is_extension(next)) {
-		const uint8_t *h = d + at;
-		uint32_t bytes = FH_BYTES;
+	while (is_extension(ip->proto)) {
+		const uint8_t *h = d + ip->l4;
+		uint32_t bytes;
 
 		if (count++ == MAX_EXTENSIONS ||
-		    (next == PROTO_HOPOPT && at != ip->l3 + IP6_BYTES))
+		    (ip->proto == PROTO_HOPOPT && ip->l4 != ip->l3 + IP6_BYTES))
 			return REASON_BAD_EXTENSION;
-		if (limit - at < 8)
+		if (limit - ip->l4 < 8)
 			return REASON_TRUNCATED;
-		if (next == PROTO_FRAGMENT)
-			parse_fragment_header(h, at, ip);
-		else
-			bytes = h[1] * 8u + 8;
-		if (limit - at < bytes)
+		bytes = extension_bytes(ip->proto, h);
+		if (ip->proto == PROTO_FRAGMENT)
+			parse_fragment_header(h, ip->l4, ip);
+		if (limit - ip->l4 < bytes)
 			return REASON_TRUNCATED;
-		if (next == PROTO_ROUTING && h[3] && !*pointer)
-			*pointer = at + 3;
-		next = h[0];
-		at += bytes;
-		if (ip->frag_hdr) {
-			if (bad_behind_fragment(next))
-				return REASON_FRAG_EXTENSION;
+		if (ip->proto == PROTO_ROUTING && h[3] && !*pointer)
+			*pointer = ip->l4 + 3;
+		ip->proto = h[0];
+		ip->l4 += bytes;
+		if (!ip->frag_hdr)
+			continue;
+		if (!bad_behind_fragment(ip->proto))
 			break;
-		}
+		find_upper_layer(d, ip);
+		return REASON_FRAG_EXTENSION;
 	}
-	ip->proto = next;
-	ip->l4 = at;
 	return REASON_OK;
 }
 
@@ -403,9 +413,13 @@ enum reason pkt_parse6(struct pkt *pkt, struct pkt_info *info)
 	info->icmp_error = false;
 	info->pointer = 0;
 	reason = parse6_ip(d, 0, pkt->len, false, ip, &info->pointer);
-	if (reason)
+	if (reason && reason != REASON_FRAG_EXTENSION)
 		return reason;
 	trim(pkt, ip->end);
+	if (reason) { /* told, and logged: with what it carries */
+		parse_transport(d, ip, true, false);
+		return reason;
+	}
 	reason = parse_transport(d, ip, true, false);
 	if (reason)
 		return reason;
