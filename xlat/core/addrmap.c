@@ -116,9 +116,27 @@ static struct kinds46 kinds46(const struct addrmap *m,
 	return k;
 }
 
+/* @src6: an error's own IPv6 source, where it has one; or NULL */
+static enum reason map_src46(const struct addrmap *m,
+			     const struct pkt_info *info, enum kind kind,
+			     const struct in6_addr *src6, struct in6_addr *out)
+{
+	enum reason reason = map46(m, kind, info->outer.src.v4, out,
+				   REASON_NO_MAPPING_SOURCE);
+
+	if (!reason || !info->icmp_error)
+		return reason;
+	if (!src6)
+		src6 = &m->error6;
+	if (IN6_IS_ADDR_UNSPECIFIED(src6))
+		return reason;
+	*out = *src6;
+	return REASON_OK;
+}
+
 static enum reason map_ends46(const struct addrmap *m,
 			      const struct pkt_info *info, bool hairpinned,
-			      struct xlat_map *map)
+			      const struct in6_addr *src6, struct xlat_map *map)
 {
 	const struct pkt_ip *ip = &info->outer, *in = &info->inner;
 	struct kinds46 k = kinds46(m, info, hairpinned);
@@ -132,8 +150,7 @@ static enum reason map_ends46(const struct addrmap *m,
 		return REASON_ILLEGAL_SOURCE;
 	reason = check_dst4(ip->dst.v4);
 	if (!reason)
-		reason = map46(m, k.src, ip->src.v4, &map->outer.src.v6,
-			       REASON_NO_MAPPING_SOURCE);
+		reason = map_src46(m, info, k.src, src6, &map->outer.src.v6);
 	if (!reason)
 		reason = map46(m, k.dst, ip->dst.v4, &map->outer.dst.v6,
 			       REASON_NO_MAPPING_DESTINATION);
@@ -152,14 +169,16 @@ static enum reason map_ends46(const struct addrmap *m,
 enum reason addrmap_46(const struct addrmap *m, const struct pkt_info *info,
 		       struct xlat_map *map)
 {
-	return map_ends46(m, info, m->hairpin == ADDRMAP_HAIRPIN_SIMPLE, map);
+	return map_ends46(m, info, m->hairpin == ADDRMAP_HAIRPIN_SIMPLE, NULL,
+			  map);
 }
 
 enum reason addrmap_46_hairpinned(const struct addrmap *m,
 				  const struct pkt_info *info,
+				  const struct in6_addr *src6,
 				  struct xlat_map *map)
 {
-	return map_ends46(m, info, true, map);
+	return map_ends46(m, info, true, src6, map);
 }
 
 /* RFC 6791: the same IPv6 router always shows as the same IPv4 address. */

@@ -45,6 +45,13 @@ struct addrmap {
 	 * IPv4 form. Chosen by hash of that source; {192.0.0.8/32} at first.
 	 */
 	struct prefix4 pool6791;
+	/*
+	 * The other way, which RFC 6791 leaves open: IPv6 source for ICMPv4
+	 * errors whose own source has no IPv6 form, because nothing maps it
+	 * or it may not go into the Well-Known Prefix. All zero: those are
+	 * refused.
+	 */
+	struct in6_addr error6;
 };
 
 /* addrmap_init - no EAM, no pref64, strict, dummy pool; SIIT: intrinsic. */
@@ -64,7 +71,10 @@ int addrmap_add_clat(struct addrmap *m, const struct prefix4 *lan,
  *
  * Sources that are no unicast host's and multicast destinations are refused,
  * but not the source of an ICMPv4 error, which is translated for the sake of
- * troubleshooting (RFC 7915 section 4.1). Returns REASON_OK or why not.
+ * troubleshooting (RFC 7915 section 4.1), or becomes error6: a path whose
+ * errors were lost would be a black hole. An ICMPv6 error from the Well-Known
+ * Prefix and a non-global address is dropped all the same (RFC 6052 section
+ * 3.1: MUST). Returns REASON_OK or why not.
  * Context: pure.
  */
 enum reason addrmap_46(const struct addrmap *m, const struct pkt_info *info,
@@ -76,9 +86,12 @@ enum reason addrmap_64(const struct addrmap *m, const struct pkt_info *info,
  * addrmap_46_hairpinned - the second pass, after addrmap_64() said hairpin and
  * xlat_64() was done: by the rules of RFC 7757 section 4.2.1. Translate with
  * xlat_cfg.keep_ttl. Context: pure.
+ * @src6: where addrmap_64() said foreign: the source of the IPv6 packet, which
+ *        keeps it if what stands for it in IPv4 has no IPv6 form; else NULL
  */
 enum reason addrmap_46_hairpinned(const struct addrmap *m,
 				  const struct pkt_info *info,
+				  const struct in6_addr *src6,
 				  struct xlat_map *map);
 
 #endif

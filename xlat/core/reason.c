@@ -85,7 +85,8 @@ struct reason_icmp reason_icmp6(enum reason r)
 	    r == REASON_NAT64_HOST_LIMIT || r == REASON_NAT64_HOST_PORTS ||
 	    r == REASON_NAT64_HOST_RATE)
 		return tell(1, 3);
-	if (prohibited(r))
+	/* RFC 6146 section 3.5, to a host whose packet was hairpinned */
+	if (r == REASON_NAT64_FILTERED || prohibited(r))
 		return tell(1, 1);
 	return nothing;
 }

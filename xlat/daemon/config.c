@@ -304,6 +304,30 @@ static void read_timers(struct reader *r, const struct ynode *n)
 /* ---- the whole ------------------------------------------------------------
  */
 
+/* Would the next translator drop what comes from @a (RFC 6052 section 3.1)? */
+static bool dropped_by_others(const struct config *c, const struct in6_addr *a)
+{
+	static const struct prefix6 wkp = {.addr = {{{0x00, 0x64, 0xff, 0x9b}}},
+					   .len = 96};
+	struct in_addr v4;
+
+	return !c->allow_private && rfc6052_decode(&wkp, a, &v4) &&
+	       !addr4_is_global(v4);
+}
+
+static void check_self6(struct reader *r)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	if (dropped_by_others(r->c, &r->c->self6))
+		diags_add(
+			r->d, pos_of(r, "icmp-source6"),
+			"`icmp-source6: %s`: translators have to drop what "
+			"comes from there: 64:ff9b::/96 is for global "
+			"addresses (RFC 6052 section 3.1)",
+			inet_ntop(AF_INET6, &r->c->self6, text, sizeof(text)));
+}
+
 static void read_self(struct reader *r)
 {
 	if (r->raw.self4.family == AF_INET)
@@ -314,27 +338,58 @@ static void read_self(struct reader *r)
 	if (r->raw.self6.family == AF_INET6) {
 		r->c->self6 = r->raw.self6.v6;
 		r->c->neutral_self = false;
+		check_self6(r);
 	} else if (r->raw.self6.family)
 		diags_add(r->d, pos_of(r, "icmp-source6"),
 			  "`icmp-source6`: an IPv6 address is expected");
 }
 
 /* Addresses that lead back to us, where nothing was said. */
-static void default_self(struct config *c)
+static void default_self4(struct reader *r)
 {
-	if (c->role == ROLE_CLAT && !c->self4.s_addr)
-		c->self4.s_addr = htonl(ADDRMAP_DUMMY4);
-	if (c->role == ROLE_SIIT && !c->self4.s_addr)
-		c->self4.s_addr = htonl(ADDRMAP_DUMMY4);
-	if (c->role == ROLE_SIIT && c->has_pref64 &&
-	    IN6_IS_ADDR_UNSPECIFIED(&c->self6))
-		rfc6052_encode(&c->pref64, c->self4, &c->self6);
-	if (c->role != ROLE_PLAT || !c->n_pool4 || !c->has_pref64)
+	struct config *c = r->c;
+
+	if (r->raw.self4.family)
 		return;
-	if (!c->self4.s_addr)
+	if (c->role != ROLE_PLAT)
+		c->self4.s_addr = htonl(ADDRMAP_DUMMY4);
+	else if (c->n_pool4)
 		c->self4 = c->pool4[0].addr;
-	if (IN6_IS_ADDR_UNSPECIFIED(&c->self6))
-		rfc6052_encode(&c->pref64, c->pool4[0].addr, &c->self6);
+}
+
+/*
+ * That of a CLAT came with its prefix (config_read_clat). A PLAT's pool4 may
+ * be private, behind another NAT: there are hosts that take its errors, and
+ * setup_apply() warns of translators, which will not.
+ */
+static void default_self6(struct reader *r)
+{
+	struct in_addr dummy = {htonl(ADDRMAP_DUMMY4)};
+	struct config *c = r->c;
+
+	if (c->role == ROLE_CLAT || r->raw.self6.family)
+		return;
+	if (c->role == ROLE_PLAT) {
+		if (c->n_pool4 && c->has_pref64)
+			rfc6052_encode(&c->pref64, c->pool4[0].addr, &c->self6);
+		c->self6_dropped = dropped_by_others(c, &c->self6);
+		return;
+	}
+	if (!c->has_pref64 && (r->raw.pref64 || !r->raw.eam))
+		return; /* there is a mistake about that already */
+	if (c->has_pref64)
+		rfc6052_encode(&c->pref64, c->self4.s_addr ? c->self4 : dummy,
+			       &c->self6);
+	if (!c->has_pref64 || dropped_by_others(c, &c->self6))
+		diags_add(r->d, r->root->pos,
+			  "`icmp-source6` is missing, which errors to IPv6 "
+			  "hosts come from: %s; `::` would mean that none are "
+			  "sent",
+			  c->has_pref64
+				  ? "none can be made of 64:ff9b::/96 and "
+				    "an address that is not global (RFC "
+				    "6052 section 3.1)"
+				  : "there is no `pref64` to make one of");
 }
 
 static void read_hairpin(struct reader *r)
@@ -446,7 +501,8 @@ static struct config *read_root(const struct ynode *root, enum role role,
 	if (w->raw.tun && w->raw.tun->kind == YNODE_MAP)
 		check_tun(&r);
 	read_nodes(&r);
-	default_self(&w->c);
+	default_self4(&r);
+	default_self6(&r);
 	if (w->c.has_pref64 && w->c.n_neutrals &&
 	    !config_set_pref64(&w->c, &w->c.pref64))
 		diags_add(d, w->raw.pref64->pos,

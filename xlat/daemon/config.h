@@ -84,6 +84,8 @@ struct config {
 	struct prefix4 pool6791;      /* clat, siit */
 	struct in_addr self4;
 	struct in6_addr self6;
+	bool self6_dropped; /* by RFC 6052 section 3.1, where others translate
+			     */
 	double icmp_rate_pps, probe_rate_pps;
 	/* plat: sync; sync_key is NULL without it */
 	struct sockaddr_in6 sync_listen, sync_peer;

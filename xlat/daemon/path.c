@@ -23,6 +23,16 @@
 #include "../core/mss.h"
 #include "../io/io.h"
 
+/* As much of a packet as an ICMPv6 error about it can quote. */
+#define ORIGIN_BYTES (XLAT_REPLY_BYTES - 40 - 8)
+
+/* A hairpinned packet as its sender knows it. */
+struct origin {
+	struct pkt pkt; /* its first bytes */
+	const struct pkt_info *info;
+	const struct in6_addr *keep; /* addrmap_46_hairpinned()'s src6 */
+};
+
 #define SYNS_AT_ONCE (NAT64_SYN_SETS * NAT64_SYN_WAYS)
 
 const char *role_name(enum role r)
@@ -148,16 +158,18 @@ static enum verdict finish(struct path *p, struct pkt *pkt, enum verdict v,
 }
 
 static enum reason map4(struct path *p, const struct pkt_info *info,
-			bool hairpinned, struct xlat_map *map)
+			const struct origin *from, struct xlat_map *map)
 {
 	if (p->role == ROLE_PLAT)
 		return plat_map46(p, info, map);
-	return hairpinned ? addrmap_46_hairpinned(&p->map, info, map)
-			  : addrmap_46(&p->map, info, map);
+	return from ? addrmap_46_hairpinned(&p->map, info, from->keep, map)
+		    : addrmap_46(&p->map, info, map);
 }
 
+/* @from: of a hairpinned packet, whose sender is told as the IPv6 host that it
+ * is: an error about the IPv4 form would name hosts that it never heard of. */
 static enum verdict run4(struct path *p, struct pkt *pkt,
-			 const struct xlat_cfg *cfg, bool hairpinned)
+			 const struct xlat_cfg *cfg, const struct origin *from)
 {
 	struct pkt_info info;
 	struct xlat_map map = {0};
@@ -165,13 +177,13 @@ static enum verdict run4(struct path *p, struct pkt *pkt,
 	enum verdict v;
 
 	p->unsummed = false;
-	if (!r && p->gather && !hairpinned)
+	if (!r && p->gather && !from)
 		plat_sum_up(p, pkt, &info);
 	if (!r)
-		r = map4(p, &info, hairpinned, &map);
-	if (r && p->syns && !hairpinned)
+		r = map4(p, &info, from, &map);
+	if (r && p->syns && !from)
 		r = plat_store_syn(p, pkt, &info, r);
-	if (r == REASON_NAT64_FRAGMENT && !hairpinned) {
+	if (r == REASON_NAT64_FRAGMENT && !from) {
 		r = plat_hold(p, pkt, &info, r);
 		if (!r)
 			return VERDICT_HOLD;
@@ -180,9 +192,11 @@ static enum verdict run4(struct path *p, struct pkt *pkt,
 		v = xlat_refuse4(pkt, &info, r, cfg, &p->out);
 	else
 		v = xlat_46(pkt, &info, &map, cfg, &p->out);
-	tell_event(p, &info);
-	return finish(p, pkt, v,
-		      hairpinned ? VERDICT_HAIRPIN : VERDICT_FORWARD);
+	if (from && (v == VERDICT_REPLY || v == VERDICT_DROP))
+		v = xlat_refuse6(&from->pkt, from->info, p->out.reason, cfg,
+				 &p->out);
+	tell_event(p, from ? from->info : &info);
+	return finish(p, pkt, v, from ? VERDICT_HAIRPIN : VERDICT_FORWARD);
 }
 
 /*
@@ -195,15 +209,22 @@ static enum verdict hairpin(struct path *p, struct pkt *pkt,
 			    const struct xlat_map *map)
 {
 	struct xlat_cfg cfg = p->xlat;
+	uint8_t head[ORIGIN_BYTES];
+	struct origin from = {.info = info};
 	enum verdict v;
 
+	from.pkt.data = head;
+	from.pkt.len = pkt->len < sizeof(head) ? pkt->len : sizeof(head);
+	memcpy(head, pkt->data, from.pkt.len);
+	if (map->foreign)
+		from.keep = &info->outer.src.v6;
 	cfg.mtu4 = cfg.mtu6 - 20;
 	v = xlat_64(pkt, info, map, &cfg, &p->out);
 	if (v != VERDICT_FORWARD)
 		return finish(p, pkt, v, VERDICT_HAIRPIN);
 	cfg.lowest_mtu6 = cfg.mtu6;
 	cfg.keep_ttl = true; /* RFC 7757 section 4.2.2 */
-	return run4(p, pkt, &cfg, true);
+	return run4(p, pkt, &cfg, &from);
 }
 
 static enum verdict run6(struct path *p, struct pkt *pkt)
@@ -236,7 +257,7 @@ static enum verdict run6(struct path *p, struct pkt *pkt)
 static enum verdict run(struct path *p, struct pkt *pkt)
 {
 	if (pkt->len && pkt->data[0] >> 4 == 4)
-		return run4(p, pkt, &p->xlat, false);
+		return run4(p, pkt, &p->xlat, NULL);
 	return run6(p, pkt);
 }
 

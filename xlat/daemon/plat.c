@@ -214,7 +214,13 @@ static enum reason error46(struct path *p, const struct pkt_info *info,
 	r = nat64_peek_in(p->nat64, &f, p->now);
 	if (r)
 		return r;
-	rfc6052_encode(&p->pool6, info->outer.src.v4, &map->outer.src.v6);
+	if (world4_allowed(p, info->outer.src.v4))
+		rfc6052_encode(&p->pool6, info->outer.src.v4,
+			       &map->outer.src.v6);
+	else if (!IN6_IS_ADDR_UNSPECIFIED(&p->xlat.self6))
+		map->outer.src.v6 = p->xlat.self6; /* as addrmap.error6 */
+	else
+		return REASON_WKP_NON_GLOBAL;
 	map->outer.dst.v6 = f.src6;
 	map->inner.src.v6 = f.src6;
 	map->inner.dst.v6 = f.dst6;

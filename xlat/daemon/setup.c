@@ -159,6 +159,7 @@ int setup_apply(struct setup *s, const struct config *was,
 	p->map.wkp_strict = !c->allow_private;
 	p->map.hairpin = (uint8_t)c->hairpin;
 	p->map.pool6791 = c->pool6791;
+	p->map.error6 = c->self6;
 	p->xlat.tell_source = c->tell_source;
 	p->pool6 = c->pref64;
 	p->allow_private = c->allow_private;
@@ -172,6 +173,9 @@ int setup_apply(struct setup *s, const struct config *was,
 	p->xlat.udp_zero = (uint8_t)c->udp_zero;
 	p->xlat.self4 = c->self4;
 	p->xlat.self6 = c->self6;
+	if (c->self6_dropped)
+		log_warn("a CLAT drops our ICMPv6 errors: `pool4` is not "
+			 "global (RFC 6052 section 3.1); give `icmp-source6`");
 	ratelimit_init(&p->icmp, (uint32_t)c->icmp_rate_pps, ICMP_BURST,
 		       now.ns);
 	ratelimit_init(&p->probes, (uint32_t)c->probe_rate_pps, PROBE_BURST,

@@ -131,6 +131,68 @@ START_TEST(icmp_error_sources)
 }
 END_TEST
 
+/* An error of the router @from about a packet from the IPv4 host @to. */
+static enum reason error46(const char *from, const char *to, const char *about,
+			   struct xlat_map *x)
+{
+	struct pkt_info info = {.icmp_error = true};
+
+	info.outer.src.v4 = ref_in4(from);
+	info.outer.dst.v4 = ref_in4(to);
+	info.inner.src.v4 = info.outer.dst.v4;
+	info.inner.dst.v4 = ref_in4(about);
+	return addrmap_46(&m, &info, x);
+}
+
+/* The other way: ICMPv4 errors from where IPv6 has no name for. */
+START_TEST(icmp_error_sources_46)
+{
+	struct xlat_map x;
+
+	/* kept out of the Well-Known Prefix: RFC 1918, 6598, loopback */
+	addrmap_init(&m, ADDRMAP_SIIT);
+	eam_init(&m.eam, entries, EAMS, nodes4, nodes6);
+	ck_assert(!add(&m.eam, "8.8.8.1/32", "2001:db8::8/128"));
+	m.has_pref64 = true;
+	m.pref64 = ref_prefix6("64:ff9b::/96");
+	ck_assert_uint_eq(error46("10.0.0.1", "8.8.8.1", "9.9.9.9", &x),
+			  REASON_WKP_NON_GLOBAL);
+	m.error6 = ref_in6("2001:db8::fe");
+	ck_assert(!error46("10.0.0.1", "8.8.8.1", "9.9.9.9", &x));
+	expect6(&x.outer.src.v6, "2001:db8::fe");
+	expect6(&x.outer.dst.v6, "2001:db8::8");
+	expect6(&x.inner.dst.v6, "64:ff9b::9.9.9.9");
+	ck_assert(!error46("127.0.0.1", "8.8.8.1", "9.9.9.9", &x));
+	expect6(&x.outer.src.v6, "2001:db8::fe");
+	/* what can be named is named */
+	ck_assert(!error46("9.9.9.1", "8.8.8.1", "9.9.9.9", &x));
+	expect6(&x.outer.src.v6, "64:ff9b::9.9.9.1");
+	/* what the error is about must have a form all the same */
+	ck_assert_uint_eq(error46("10.0.0.1", "8.8.8.1", "10.0.0.2", &x),
+			  REASON_WKP_NON_GLOBAL);
+	/* only errors: anything else MUST be dropped */
+	ck_assert_uint_eq(map46("10.0.0.1", "8.8.8.1", &x),
+			  REASON_WKP_NON_GLOBAL);
+	/* mappings only, and a router that is in none */
+	m.has_pref64 = false;
+	ck_assert(!add(&m.eam, "9.9.9.9/32", "2001:db8::9/128"));
+	ck_assert(!error46("9.9.9.1", "8.8.8.1", "9.9.9.9", &x));
+	expect6(&x.outer.src.v6, "2001:db8::fe");
+	expect6(&x.inner.dst.v6, "2001:db8::9");
+	ck_assert_uint_eq(map46("9.9.9.1", "8.8.8.1", &x),
+			  REASON_NO_MAPPING_SOURCE);
+	/* a CLAT: a router behind the LAN, on addresses of its own */
+	setup_clat();
+	ck_assert_uint_eq(error46("10.9.9.1", "8.8.8.8", "192.168.1.5", &x),
+			  REASON_NO_MAPPING_SOURCE);
+	m.error6 = ref_in6("2001:db8:c1a7::192.0.0.8");
+	ck_assert(!error46("10.9.9.1", "8.8.8.8", "192.168.1.5", &x));
+	expect6(&x.outer.src.v6, "2001:db8:c1a7::192.0.0.8");
+	expect6(&x.outer.dst.v6, "64:ff9b::8.8.8.8");
+	expect6(&x.inner.dst.v6, "2001:db8:c1a7::192.168.1.5");
+}
+END_TEST
+
 START_TEST(pool_is_spread)
 {
 	struct pkt_info info = {.v6 = true, .icmp_error = true};
@@ -200,7 +262,7 @@ static void expect_hairpin(const struct ends *in, const struct ends *mid,
 		i4.inner.src.v4 = x.inner.src.v4;
 		i4.inner.dst.v4 = x.inner.dst.v4;
 	}
-	ck_assert_uint_eq(addrmap_46_hairpinned(&m, &i4, &y), REASON_OK);
+	ck_assert_uint_eq(addrmap_46_hairpinned(&m, &i4, NULL, &y), REASON_OK);
 	expect6(&y.outer.src.v6, end->src);
 	expect6(&y.outer.dst.v6, end->dst);
 	ck_assert(!y.hairpin);
@@ -407,6 +469,7 @@ int main(void)
 	tcase_add_test(tc, clat);
 	tcase_add_test(tc, clat_prefix_length);
 	tcase_add_test(tc, icmp_error_sources);
+	tcase_add_test(tc, icmp_error_sources_46);
 	tcase_add_test(tc, pool_is_spread);
 	tcase_add_test(tc, hairpin_examples);
 	tcase_add_test(tc, hairpin_not);

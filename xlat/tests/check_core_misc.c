@@ -36,7 +36,7 @@ START_TEST(reasons_told)
 		told6 += !reason_icmp6((enum reason)i).silent;
 	}
 	ck_assert_int_eq(told4, 11);
-	ck_assert_int_eq(told6, 14);
+	ck_assert_int_eq(told6, 15);
 	ck_assert_uint_eq(reason_icmp4(REASON_NAT64_FILTERED).code, 13);
 	ck_assert_uint_eq(reason_icmp4(REASON_NAT64_SYN_OVER).type, 3);
 	ck_assert_uint_eq(reason_icmp4(REASON_NAT64_SYN_OVER).code, 3);

@@ -55,7 +55,7 @@ static void start(enum role role, const char *text)
 
 static void start_siit(void)
 {
-	start(ROLE_SIIT, "tun: {name: t}\n"
+	start(ROLE_SIIT, "tun: {name: t}\nicmp-source6: 2001:db8::fe\n"
 			 "eam:\n"
 			 "  - {ipv4: 192.0.2.1, ipv6: \"2001:db8::1\"}\n"
 			 "  - {ipv4: 198.51.100.0/24, ipv6: "
@@ -243,7 +243,7 @@ START_TEST(reload_takes_the_file)
 {
 	start_siit();
 	expect_ok("eam add 203.0.113.9 2001:db8::9");
-	write_config("tun: {name: t}\n"
+	write_config("tun: {name: t}\nicmp-source6: 2001:db8::fe\n"
 		     "eam: [{ipv4: 192.0.2.8, ipv6: \"2001:db8::8\"}]\n");
 	expect_ok("reload");
 	ck_assert_uint_eq(count(), 1);
@@ -262,7 +262,7 @@ START_TEST(bad_reloads_change_nothing)
 		{"tun: {name: t}\npref64: 64:ff9b::/95\n", ":2:9: "},
 		{"tun: {name: t, mtu: 5}\npref64: 64:ff9b::/96\nmtu4: 5\n",
 		 ":1:21: "},
-		{"tun: {name: other}\npref64: 64:ff9b::/96\n",
+		{"tun: {name: other}\npref64: 2001:db8:64::/96\n",
 		 "`tun` cannot change"},
 		{"tun: [\n", ":2:1: "},
 		{"", "the file is empty"},

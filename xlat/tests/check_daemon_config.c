@@ -157,21 +157,34 @@ static const struct {
 	 TUN "eam: [{ipv4: 192.0.2.1, ipv6: \"2001:db8::1\"}]\n"
 	     "hairpin: simple\ntos: 256\nicmp-pool4: 198.51.100.1/24\n",
 	 NULL},
+	{ROLE_SIIT, TUN "eam: [{ipv4: 192.0.2.1, ipv6: \"2001:db8::1\"}]\n",
+	 "f:1:1: `icmp-source6` is missing, which errors to IPv6 hosts come "
+	 "from: there is no `pref64` to make one of; `::` would mean that none "
+	 "are sent\n"},
+	{ROLE_SIIT, TUN "pref64: 64:ff9b::/96\n",
+	 "f:1:1: `icmp-source6` is missing, which errors to IPv6 hosts come "
+	 "from: none can be made of 64:ff9b::/96 and an address that is not "
+	 "global (RFC 6052 section 3.1); `::` would mean that none are sent\n"},
+	{ROLE_SIIT,
+	 TUN "pref64: 64:ff9b::/96\nicmp-source6: 64:ff9b::10.0.0.1\n",
+	 "f:3:15: `icmp-source6: 64:ff9b::a00:1`: translators have to drop "
+	 "what comes from there: 64:ff9b::/96 is for global addresses (RFC "
+	 "6052 section 3.1)\n"},
 	{ROLE_SIIT,
 	 TUN "eam: [{ipv4: 192.0.2.1, ipv6: \"2001:db8::1\"}]\n"
-	     "hairpin: simple\n",
+	     "hairpin: simple\nicmp-source6: 2001:db8::fe\n",
 	 "f:3:10: `hairpin: simple` maps sources by `pref64`, which is "
 	 "missing\n"},
 	{ROLE_SIIT, TUN,
 	 "f:1:1: neither `pref64` nor `eam`: nothing could be translated\n"},
 	{ROLE_SIIT,
-	 TUN "eam:\n"
+	 TUN "icmp-source6: \"::\"\neam:\n"
 	     "  - {ipv4: 192.0.2.0/24, ipv6: \"2001:db8::/121\"}\n"
 	     "  - {ipv4: 192.0.2.1, ipv6: \"2001:db8::1\"}\n"
 	     "  - {ipv4: 192.0.2.1, ipv6: \"2001:db8::2\"}\n",
-	 "f:3:5: the IPv6 suffix (7 bits) is shorter than the IPv4 suffix (8 "
+	 "f:4:5: the IPv6 suffix (7 bits) is shorter than the IPv4 suffix (8 "
 	 "bits)\n"
-	 "f:5:5: 192.0.2.1/32 is mapped twice\n"},
+	 "f:6:5: 192.0.2.1/32 is mapped twice\n"},
 	{ROLE_PLAT,
 	 TUN "pool6: 64:ff9b::/96\npool4: {}\nstatic: 5\n"
 	     "static: [{proto: sctp, ipv6: 192.0.2.1, ipv4: 192.0.2.1, "

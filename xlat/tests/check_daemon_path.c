@@ -710,6 +710,43 @@ START_TEST(errors_find_their_session)
 }
 END_TEST
 
+/* RFC 6052 section 3.1: a router on a private address has no name there. */
+START_TEST(errors_from_private_routers_come_from_us)
+{
+	static const struct {
+		const char *router, *as;
+	} v[] = {{"10.0.0.1", "2001:db8:ffff::1"},
+		 {"100.64.0.1", "2001:db8:ffff::1"},
+		 {"9.9.9.1", "64:ff9b::9.9.9.1"},
+		 {"192.0.2.1", "64:ff9b::192.0.2.1"}}; /* in pool4 */
+	struct in6_addr a;
+	size_t len;
+
+	start(ROLE_PLAT, "tun: {name: t}\npool6: 64:ff9b::/96\n"
+			 "pool4: [192.0.2.1]\n"
+			 "icmp-source6: 2001:db8:ffff::1\n");
+	for (unsigned int i = 0; i < sizeof(v) / sizeof(*v); i++) {
+		len = udp6(p, "2001:db8::5", 4001, "64:ff9b::808:808", 53, 64);
+		push(p, len);
+		pull();
+		len = error4(v[i].router, 3, 4, 1400);
+		ck_assert_int_eq(push(p, len), VERDICT_FORWARD);
+		ck_assert_int_gt(pull(), 0);
+		ck_assert(csum_good6(out));
+		inet_pton(AF_INET6, v[i].as, &a);
+		ck_assert_mem_eq(out + 8, &a, 16);
+		ck_assert_int_eq(out[40], 2);
+	}
+	memset(&su.path.xlat.self6, 0, sizeof(su.path.xlat.self6));
+	push(p, udp6(p, "2001:db8::5", 4001, "64:ff9b::808:808", 53, 64));
+	pull();
+	len = error4("10.0.0.1", 3, 4, 1400);
+	ck_assert_int_eq(push(p, len), VERDICT_DROP);
+	ck_assert_uint_eq(REASON_N(WKP_NON_GLOBAL), 1);
+	stop();
+}
+END_TEST
+
 START_TEST(expired_hop_limit_is_answered_within_the_rate)
 {
 	unsigned int replied = 0;
@@ -1187,6 +1224,7 @@ int main(void)
 	tcase_add_test(t, strict_prefix_refuses_private_addresses);
 	tcase_add_test(t, hairpin_reaches_the_other_host);
 	tcase_add_test(t, errors_find_their_session);
+	tcase_add_test(t, errors_from_private_routers_come_from_us);
 	tcase_add_test(t, expired_hop_limit_is_answered_within_the_rate);
 	tcase_add_test(t, fragments_follow_the_first);
 	tcase_add_test(t, fragments_may_overtake_the_first);

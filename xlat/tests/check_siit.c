@@ -216,6 +216,54 @@ START_TEST(hairpin_error)
 }
 END_TEST
 
+/*
+ * RFC 6052 section 3.1 in force, and no pool given: the router on the way has
+ * an address that A can be told, so no IPv4 form is missed.
+ */
+START_TEST(hairpin_error_by_the_well_known_prefix)
+{
+	static struct bytes inner, e;
+	struct in6_addr from = ref_in6("2001:db8::1234");
+
+	start("tun: {name: t}\npref64: 64:ff9b::/96\nseed: 1\n"
+	      "icmp-source6: 2001:db8:ffff::1\n"
+	      "eam:\n  - {ipv4: 8.8.8.1, ipv6: \"2001:db8:aaaa::\"}\n"
+	      "  - {ipv4: 8.8.8.2, ipv6: \"2001:db8:bbbb::b\"}\n");
+	udp6(&inner, "64:ff9b::8.8.8.1", B, 1232);
+	make6(&e, 58, 8 + 1200);
+	set_ends6(&e, "2001:db8::1234", "64:ff9b::8.8.8.1");
+	memcpy(e.v + 40, "\2\0\0\0\0\0\5\x14", 8);
+	memcpy(e.v + 48, inner.v, 1200);
+	ref_put16(e.v + 42, ref_l4_csum(e.v, e.v + 40, e.len - 40, 58));
+	ck_assert_int_eq(push(&e), VERDICT_HAIRPIN);
+	ck_assert_mem_eq(sent[0] + 8, &from, 16);
+	ck_assert_uint_eq(sent[0][40], 2);
+	ck_assert_uint_eq(ref_get16(sent[0] + 46), 1300);
+	finish();
+}
+END_TEST
+
+/* What the second pass refuses is told to A, about the packet that A sent. */
+START_TEST(hairpin_refused)
+{
+	struct in6_addr a = ref_in6(A);
+	static struct bytes b;
+
+	start(CONFIG "udp-zero-checksum: drop\n");
+	udp6(&b, A, B_BY_V4, 1400);
+	b.v[46] = b.v[47] = 0;
+	ck_assert_int_eq(push(&b), VERDICT_REPLY);
+	ck_assert_uint_eq(count(REASON_UDP_ZERO_CSUM), 1);
+	ck_assert_uint_eq(sent_len[0], 1280);
+	ck_assert_mem_eq(sent[0] + 24, &a, 16);
+	ck_assert_mem_eq(sent[0] + 40, "\1\1", 2);
+	ck_assert_mem_eq(sent[0] + 48, b.v, 1232);
+	ck_assert_uint_eq(ref_get16(sent[0] + 42),
+			  ref_l4_csum(sent[0], sent[0] + 40, 1240, 58));
+	finish();
+}
+END_TEST
+
 START_TEST(hairpin_superpacket)
 {
 	static struct bytes b;
@@ -602,6 +650,8 @@ int main(void)
 	tcase_add_test(tc, truncated_inner_packets);
 	tcase_add_test(tc, everything_is_counted);
 	tcase_add_test(other, hairpin_switched_off);
+	tcase_add_test(other, hairpin_error_by_the_well_known_prefix);
+	tcase_add_test(other, hairpin_refused);
 	tcase_add_test(other, hairpin_too_big);
 	tcase_add_test(other, paths_below_1280);
 	tcase_add_test(other, zero_checksums_are_told);

@@ -838,7 +838,7 @@ START_TEST(realtime_is_taken_or_refused)
 {
 	pid_t pid;
 
-	write_config("siit", "realtime: true\npref64: \"64:ff9b::/96\"\n");
+	write_config("siit", "realtime: true\npref64: \"2001:db8:64::/96\"\n");
 	ck_assert_int_eq(status_without_precedence(), 1);
 	ck_assert_int_eq(if_nametoindex("siit"), 0);
 	pid = start_xlatd("siit");
