@@ -48,7 +48,8 @@ relay_SRCS := relay config control path port pool impair segment hist \
 probe_SRCS := capture capture_node dns dns_msg dns_node iperf3 node_args ping \
 	ping_node probe flood flood_node rounds connections connections_node flow resolv_conf resolver resolver_node sessions \
 	sessions_node sessions_server stream stream_main stream_node stream_record \
-	throughput tls tls_node tls_server transfer transfer_score
+	throughput tls tls_node tls_server traceroute traceroute_node transfer \
+	transfer_score
 timeline_SRCS := timeline events await drill census diagnosis superpackets
 score_SRCS := outage drill score stats diagnose
 conform_SRCS := fields packet_value packet_parse packet_build packet_match packet_print suite \

@@ -101,6 +101,16 @@ static void put_tuning(FILE *f, const struct tuning *t)
 		fprintf(f, "clamp-mss: auto\n");
 }
 
+static void put_icmp(FILE *f, const struct icmp_spec *i)
+{
+	char text[ADDR_TEXT_LEN];
+
+	if (i->pool4.len)
+		fprintf(f, "icmp-pool4: %s\n", prefix4_format(&i->pool4, text));
+	if (i->name_source)
+		fprintf(f, "icmp-name-source: true\n");
+}
+
 static const struct homes_spec *homes_of(const struct engine *en)
 {
 	return &engine_node(en)->tower->homes;
@@ -154,6 +164,7 @@ static void put_clat(FILE *f, const struct engine *en)
 		one ? CLAT_ADDRESS "/32" : prefix4_format(&t->lan4, lan4),
 		prefix6_format(&engine_node(en)->clat6, clat6));
 	put_pref64(f, en);
+	put_icmp(f, &homes_of(en)->icmp);
 	put_tuning(f, &homes_of(en)->tuning);
 }
 

@@ -363,6 +363,8 @@ static const struct probe_ops *find_ops(enum probe_kind kind)
 		return &probe_flood_ops;
 	case PROBE_CONNECTIONS:
 		return &probe_connections_ops;
+	case PROBE_TRACEROUTE:
+		return &probe_traceroute_ops;
 	}
 	return NULL;
 }
@@ -388,7 +390,7 @@ static int find_down(const struct probe *p)
 	struct err ignored;
 	int nodes[] = {p->from, p->target.node, -1};
 
-	if (p->m->kind == PROBE_PING)
+	if (p->m->kind == PROBE_PING || p->m->kind == PROBE_TRACEROUTE)
 		nodes[1] = -1;
 	if (p->m->native &&
 	    !probe_resolve(p->plan, p->m->native, &native, &ignored))
@@ -512,6 +514,7 @@ int probe_main(int argc, char **argv)
 		{"tls", probe_tls_main},
 		{"flood", probe_flood_main},
 		{"connections", probe_connections_main},
+		{"traceroute", probe_traceroute_main},
 		{"capture", probe_capture_main},
 	};
 

@@ -133,7 +133,7 @@ const char *probe_family_word(const struct probe *p);
 extern const struct probe_ops probe_dns_ops, probe_ping_ops, probe_iperf3_ops,
 	probe_throughput_ops, probe_stream_ops, probe_sessions_ops,
 	probe_resolver_ops, probe_tls_ops, probe_flood_ops,
-	probe_connections_ops;
+	probe_connections_ops, probe_traceroute_ops;
 
 /* The halves inside nodes; argv[0] is the kind. Return an exit status. */
 int probe_dns_main(int argc, char **argv);
@@ -144,6 +144,7 @@ int probe_resolver_main(int argc, char **argv);
 int probe_tls_main(int argc, char **argv);
 int probe_flood_main(int argc, char **argv);
 int probe_connections_main(int argc, char **argv);
+int probe_traceroute_main(int argc, char **argv);
 int probe_capture_main(int argc, char **argv);
 
 #endif

@@ -4,10 +4,10 @@
 
 #include <string.h>
 
-const char *const probe_words[] = {"dns",	 "ping",	"iperf3",
-				   "throughput", "stream",	"sessions",
-				   "resolver",	 "diagnosis",	"tls",
-				   "flood",	 "connections", NULL};
+const char *const probe_words[] = {
+	"dns",	       "ping",	     "iperf3",	  "throughput", "stream",
+	"sessions",    "resolver",   "diagnosis", "tls",	"flood",
+	"connections", "traceroute", NULL};
 
 const char *const event_words[] = {
 	"link-down",
@@ -222,6 +222,17 @@ static const struct metric_def connections_metrics[] = {
 	{NULL, UNIT_NONE, NULL},
 };
 
+static const struct metric_def traceroute_metrics[] = {
+	{"hops", UNIT_NONE, "asked for, to the end of the way"},
+	{"answered", UNIT_NONE, "of them, those that said something"},
+	{"distinct", UNIT_NONE, "addresses among those"},
+	{"named", UNIT_NONE, "those that told another address (RFC 5837)"},
+	{"reached", UNIT_BOOL, "the host itself answered"},
+	{"right", UNIT_BOOL, "every answer quotes what was sent"},
+	{"path", UNIT_TEXT, "the addresses in order, * for none"},
+	{NULL, UNIT_NONE, NULL},
+};
+
 const struct metric_def spec_await_metrics[] = {
 	{"time", UNIT_TIME, "from the event before it"},
 	{"reached", UNIT_BOOL, "it came true before the deadline"},
@@ -289,6 +300,8 @@ const struct metric_def *spec_metrics(enum probe_kind kind)
 		return flood_metrics;
 	case PROBE_CONNECTIONS:
 		return connections_metrics;
+	case PROBE_TRACEROUTE:
+		return traceroute_metrics;
 	}
 	return NULL;
 }

@@ -35,13 +35,21 @@ static void list_kinds(unsigned int mask, const char *const *words, char *buf,
 	}
 }
 
+/* The field @key of @kind; else one of other kinds, or NULL. */
 static const struct kind_field *find(const struct kind_field *fields,
-				     const char *key)
+				     const char *key, unsigned int kind)
 {
-	for (; fields->f.key; fields++)
-		if (!strcmp(fields->f.key, key))
+	const struct kind_field *other = NULL;
+
+	for (; fields->f.key; fields++) {
+		if (strcmp(fields->f.key, key))
+			continue;
+		if (fields->kinds >> kind & 1)
 			return fields;
-	return NULL;
+		if (!other)
+			other = fields;
+	}
+	return other;
 }
 
 /*
@@ -58,7 +66,7 @@ static struct ynode own_keys(struct spec_reader *r, const struct ynode *m,
 	own.n = 0;
 	for (size_t i = 0; i < m->n; i++) {
 		const struct ypair *p = &m->pairs[i];
-		const struct kind_field *f = find(fields, p->key);
+		const struct kind_field *f = find(fields, p->key, kind);
 		char others[512];
 
 		if (!f || f->kinds >> kind & 1) {

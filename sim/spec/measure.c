@@ -12,6 +12,7 @@ const char *const dns_types[] = {"A",	"AAAA", "CNAME", "MX",	"NS",
 				 "PTR", "SOA",	"SRV",	 "TXT", NULL};
 static const char *const direction_words[] = {"down", "up", NULL};
 static const char *const protocol_words[] = {"udp", "tcp", NULL};
+static const char *const trace_words[] = {"udp", "icmp", NULL};
 static const char *const family_words[] = {"4", "6", NULL};
 
 /* What a measure_spec does not hold as the file says it. */
@@ -32,12 +33,13 @@ struct raw_measure {
 #define TLS	    (1U << PROBE_TLS)
 #define FLOOD	    (1U << PROBE_FLOOD)
 #define CONNECTIONS (1U << PROBE_CONNECTIONS)
+#define TRACEROUTE  (1U << PROBE_TRACEROUTE)
 #define NAMES	    (DNS | RESOLVER)
 #define TRANSFER    (IPERF3 | THROUGHPUT | DIAGNOSIS)
 #define ROUNDS	    (THROUGHPUT | CONNECTIONS)
 #define ALL                                                                    \
 	(NAMES | PING | TRANSFER | STREAM | SESSIONS | TLS | FLOOD |           \
-	 CONNECTIONS)
+	 CONNECTIONS | TRACEROUTE)
 
 #define FIELD(word, type_, member, kinds_, required_)                          \
 	{                                                                      \
@@ -77,13 +79,17 @@ const struct kind_field probe_fields[] = {
 	FIELD("native", YF_STRING, m.native, ROUNDS | DIAGNOSIS, ROUNDS),
 	WORD("direction", m.direction, direction_words, TRANSFER),
 	WORD("protocol", m.protocol, protocol_words, FLOOD),
+	WORD("protocol", m.trace, trace_words, TRACEROUTE),
 	WORD("family", family, family_words,
 	     ALL & ~(NAMES | FLOOD | CONNECTIONS)),
 	RANGED("busy", YF_INT, m.busy, UNIT_NONE, 0, 5000, SESSIONS),
 	RANGED("idle", YF_INT, m.idle, UNIT_NONE, 0, 5000, SESSIONS),
 	RANGED("timeout", YF_QUANTITY, m.timeout_ns, UNIT_TIME,
-	       100.0 * NS_PER_MS, 60.0 * NS_PER_S, SESSIONS | RESOLVER | TLS),
-	RANGED("attempts", YF_INT, m.attempts, UNIT_NONE, 1, 5, RESOLVER),
+	       100.0 * NS_PER_MS, 60.0 * NS_PER_S,
+	       SESSIONS | RESOLVER | TLS | TRACEROUTE),
+	RANGED("attempts", YF_INT, m.attempts, UNIT_NONE, 1, 5,
+	       RESOLVER | TRACEROUTE),
+	RANGED("hops", YF_INT, m.count, UNIT_NONE, 1, 64, TRACEROUTE),
 	FIELD("rotate", YF_BOOL, m.rotate, RESOLVER, 0),
 	RANGED("count", YF_INT, m.count, UNIT_NONE, 1, 100000, PING),
 	RANGED("exchanges", YF_INT, m.count, UNIT_NONE, 1, 1000, TLS),
@@ -128,6 +134,11 @@ static void set_defaults(struct raw_measure *raw)
 		m->count = 1;
 		m->size_bytes = 65536;
 		m->timeout_ns = 5.0 * NS_PER_S;
+	}
+	if (m->kind == PROBE_TRACEROUTE) {
+		m->count = 30;
+		m->attempts = 3;
+		m->timeout_ns = 1.0 * NS_PER_S;
 	}
 	if (m->kind == PROBE_THROUGHPUT)
 		m->for_ns = 3.0 * NS_PER_S;

@@ -199,6 +199,8 @@ static double own_length(const struct measure_spec *m)
 		return (double)m->count * m->interval_ns;
 	case PROBE_TLS:
 		return (double)m->count * 0.2 * NS_PER_S;
+	case PROBE_TRACEROUTE: /* most say something at once */
+		return m->timeout_ns;
 	case PROBE_THROUGHPUT:
 	case PROBE_CONNECTIONS:
 		return (double)m->rounds * 2 * (m->for_ns + 0.35 * NS_PER_S);

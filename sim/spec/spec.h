@@ -77,6 +77,12 @@ struct tuning {
 	bool clamp_mss;	     /* to what these MTUs carry */
 };
 
+/* What shows in IPv4 of routers that have no IPv4 address (RFC 6791). */
+struct icmp_spec {
+	struct prefix4 pool4; /* len 0: the engine's own choice */
+	bool name_source;     /* section 4 */
+};
+
 /* How a CLAT translates, and how it learns the PLATs' prefix. */
 enum clat_mode {
 	CLAT_MODE_PREFIX,  /* a /96 embeds the LAN */
@@ -126,6 +132,7 @@ struct homes_spec {
 	double plan_up_bps;
 	int clat_mode; /* enum clat_mode */
 	int pref64;    /* enum pref64_from */
+	struct icmp_spec icmp;
 	struct tuning tuning;
 };
 
@@ -227,10 +234,12 @@ enum probe_kind {
 	PROBE_TLS,	   /* exchanges as a browser begins them */
 	PROBE_FLOOD,	   /* packets each of which wants a session */
 	PROBE_CONNECTIONS, /* short TCP connections, interleaved with native */
+	PROBE_TRACEROUTE,  /* the way, hop by hop */
 };
 
 enum direction { DIR_DOWN, DIR_UP };
 enum flood_protocol { FLOOD_UDP, FLOOD_TCP };
+enum trace_protocol { TRACE_UDP, TRACE_ICMP };
 
 struct measure_spec {
 	struct pos pos;
@@ -245,8 +254,9 @@ struct measure_spec {
 	const char *native; /* the native destination of rounds */
 	enum direction direction;
 	enum flood_protocol protocol;
+	enum trace_protocol trace;
 	int family;	    /* 0: as `to` resolves; 4 or 6 */
-	int64_t count;	    /* ping */
+	int64_t count;	    /* ping; tls: exchanges; traceroute: hops */
 	int64_t rounds;	    /* throughput, connections; default 5 */
 	int64_t streams;    /* iperf3, throughput; default 1;
 			       connections; default 32 */
@@ -256,7 +266,7 @@ struct measure_spec {
 	int64_t busy, idle; /* sessions; default 200 each */
 	double timeout_ns;  /* resolver: 0: as resolv.conf says; sessions: to
 			       prove themselves, default 5s */
-	int64_t attempts;   /* resolver; 0: as resolv.conf says */
+	int64_t attempts;   /* resolver; 0: as resolv.conf says; traceroute */
 	bool rotate;	    /* resolver */
 	double at_ns;	    /* start on the timeline; default 0 */
 	double for_ns;	    /* length; 0: to the end of the timeline (10s in

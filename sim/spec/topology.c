@@ -168,6 +168,9 @@ const struct yfield homes_fields[] = {
 	 .type = YF_ENUM,
 	 .offset = offsetof(struct raw_homes, spec.pref64),
 	 .words = pref64_words},
+	FIELD("icmp-pool4", YF_PREFIX4, struct raw_homes, spec.icmp.pool4),
+	FIELD("icmp-name-source", YF_BOOL, struct raw_homes,
+	      spec.icmp.name_source),
 	TUNING(struct raw_homes, spec.tuning),
 	{0},
 };

@@ -542,6 +542,63 @@ START_TEST(test_tls_lost)
 }
 END_TEST
 
+/* Two routers and the host, by both protocols and both families. */
+START_TEST(test_traceroute)
+{
+	static const struct {
+		const char *to, *path;
+	} v[] = {
+		{"198.51.100.46", "100.64.0.6 198.51.100.46"},
+		{"2001:db8:f000::46", "2001:db8:f000::1 2001:db8:f000::46"},
+	};
+
+	for (int i = 0; i < 4; i++) {
+		struct measure_spec spec = {.name = "way",
+					    .kind = PROBE_TRACEROUTE,
+					    .from = "dns",
+					    .to = v[i / 2].to,
+					    .trace = i % 2 ? TRACE_ICMP
+							   : TRACE_UDP,
+					    .count = 5,
+					    .attempts = 3,
+					    .timeout_ns = 1e9};
+		struct measurement m = measure(&spec);
+
+		ck_assert_msg(!m.why, "%s", m.why);
+		ck_assert_str_eq(m.summary, v[i / 2].path);
+		ck_assert_double_eq(num(&m, "hops"), 2);
+		ck_assert_double_eq(num(&m, "distinct"), 2);
+		ck_assert_double_eq(num(&m, "named"), 0);
+		ck_assert_double_eq(num(&m, "reached"), 1);
+		ck_assert_double_eq(num(&m, "right"), 1);
+		assert_raw(&m);
+	}
+}
+END_TEST
+
+/* The host is silent: its hop and those behind it stay empty. */
+START_TEST(test_traceroute_lost)
+{
+	struct measure_spec spec = {.name = "way",
+				    .kind = PROBE_TRACEROUTE,
+				    .from = "dns",
+				    .to = "198.51.100.46",
+				    .count = 3,
+				    .attempts = 2,
+				    .timeout_ns = 0.1e9};
+	struct measurement m;
+
+	hole(true);
+	m = measure(&spec);
+	hole(false);
+	ck_assert_msg(!m.why, "%s", m.why);
+	ck_assert_double_eq(num(&m, "hops"), 3);
+	ck_assert_double_eq(num(&m, "answered"), 1);
+	ck_assert_double_eq(num(&m, "reached"), 0);
+	ck_assert_ptr_nonnull(strstr(m.summary, " * *"));
+}
+END_TEST
+
 /* As many as were asked for, to a pool that nobody here has. */
 START_TEST(test_flood)
 {
@@ -936,6 +993,8 @@ static int run_tests(void)
 	tcase_add_test(t, test_sessions_lost);
 	tcase_add_test(t, test_tls);
 	tcase_add_test(t, test_tls_lost);
+	tcase_add_test(t, test_traceroute);
+	tcase_add_test(t, test_traceroute_lost);
 	tcase_add_test(t, test_flood);
 	tcase_add_test(t, test_connections);
 	tcase_add_test(t, test_connections_that_fail);

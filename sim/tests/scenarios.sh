@@ -25,7 +25,7 @@ play() {
 }
 
 for s in failover-standby failover/split-brain path-mtu path-mtu-blocked \
-	clat-modes limits/greedy-subscriber offload/half-a-megabit-xlatd \
+	clat-modes traceroute limits/greedy-subscriber offload/half-a-megabit-xlatd \
 	offload/healthy; do
 	play "$s"
 done
