@@ -26,6 +26,8 @@ static int start(struct probe *p, struct err *e)
 		arena_printf(p->arena, "%lld", (long long)interval),
 		"size",
 		arena_printf(p->arena, "%d", (int)m->size_bytes),
+		"first",
+		m->first ? "1" : "0",
 		NULL,
 	};
 

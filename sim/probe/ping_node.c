@@ -10,7 +10,8 @@
  * be sent counts as lost. When a reply came is the kernel's receive timestamp,
  * when its request left is read just before sendto(); both are CLOCK_REALTIME,
  * since that is what the kernel stamps with. After the last request one second
- * remains for what is under way.
+ * remains for what is under way. Who waits for a path to open wants the first
+ * reply alone, and whatever was sent before it is not waited for.
  *
  * ICMP errors come over the socket's error queue; the last one is reported.
  */
@@ -40,6 +41,7 @@ struct pinger {
 	socklen_t to_len;
 	char address[ADDR_TEXT_LEN];
 	int64_t count, interval_ns, size;
+	int64_t first;	  /* over with the first reply */
 	int64_t *sent_ns; /* CLOCK_REALTIME, by sequence number */
 	double *rtt_ns;	  /* below 0: no reply yet */
 	int64_t n_sent, n_received, duplicates;
@@ -189,6 +191,11 @@ static void receive_errors(struct pinger *g)
  * ---------------------------------------------------------------
  */
 
+static bool is_enough(const struct pinger *g)
+{
+	return g->first && g->n_received;
+}
+
 static void wait_until(struct pinger *g, struct mono until, bool for_all)
 {
 	for (;;) {
@@ -196,7 +203,8 @@ static void wait_until(struct pinger *g, struct mono until, bool for_all)
 		struct timespec ts = {left / NS_PER_S, left % NS_PER_S};
 		struct pollfd pfd = {.fd = g->fd, .events = POLLIN};
 
-		if (left <= 0 || (for_all && g->n_received == g->n_sent))
+		if (left <= 0 || (for_all && g->n_received == g->n_sent) ||
+		    is_enough(g))
 			return;
 		if (ppoll(&pfd, 1, &ts, NULL) <= 0)
 			continue;
@@ -210,7 +218,7 @@ static void ping(struct pinger *g)
 {
 	struct mono due = clock_now();
 
-	for (int64_t i = 0; i < g->count; i++) {
+	for (int64_t i = 0; i < g->count && !is_enough(g); i++) {
 		send_one(g);
 		due = mono_add(due, g->interval_ns);
 		if (i + 1 < g->count)
@@ -293,6 +301,7 @@ int probe_ping_main(int argc, char **argv)
 		{.key = "count", .number = &g.count},
 		{.key = "interval-ns", .number = &g.interval_ns},
 		{.key = "size", .number = &g.size},
+		{.key = "first", .number = &g.first},
 		{0},
 	};
 	json_t *j;

@@ -257,6 +257,7 @@ struct measure_spec {
 	enum trace_protocol trace;
 	int family;	    /* 0: as `to` resolves; 4 or 6 */
 	int64_t count;	    /* ping; tls: exchanges; traceroute: hops */
+	bool first;	    /* ping: over with the first reply; for awaits */
 	int64_t rounds;	    /* throughput, connections; default 5 */
 	int64_t streams;    /* iperf3, throughput; default 1;
 			       connections; default 32 */

@@ -793,6 +793,32 @@ START_TEST(test_dns_nobody)
 }
 END_TEST
 
+/* Who waits for the first reply hears of it before any patience is over. */
+START_TEST(test_first_reply)
+{
+	struct measure_spec spec = ping_of("dns", "198.51.100.46");
+	int link = plan_find_link(plan, "inet", "both");
+	struct measurement m;
+	struct mono opened;
+	struct probe *p;
+
+	measure(&spec); /* all neighbours know each other */
+	spec.first = true;
+	spec.count = 200;
+	ck_assert(!world_link_hole(world, link, true, true, &err));
+	p = start(&spec);
+	ck_assert_int_eq(loop_run_until(loop, is_done, p,
+					mono_add(clock_now(), NS_PER_S / 2)),
+			 -ETIMEDOUT);
+	ck_assert(!world_link_hole(world, link, false, false, &err));
+	opened = clock_now();
+	m = finish(p);
+	ck_assert_int_lt(mono_sub(clock_now(), opened), NS_PER_S / 2);
+	ck_assert_double_eq(num(&m, "received"), 1);
+	ck_assert_double_ge(num(&m, "sent"), 2);
+}
+END_TEST
+
 /* ---- nodes that are down
  * ------------------------------------------------------
  */
@@ -999,6 +1025,7 @@ static int run_tests(void)
 	tcase_add_test(t, test_connections);
 	tcase_add_test(t, test_connections_that_fail);
 	tcase_add_test(t, test_resolver_silent);
+	tcase_add_test(t, test_first_reply);
 	tcase_add_test(t, test_node_down);
 	tcase_add_loop_test(t, test_helper_dies, 0,
 			    sizeof(helped) / sizeof(*helped));

@@ -304,6 +304,8 @@ int engine_shape(struct engines *es, int link, const struct link_profile *p,
 /* ---- probes on paper: done when their time is over
  * --------------------------- */
 
+static bool pings_fail; /* at once, without a reply */
+
 int probe_start(struct world *w, const struct measure_spec *m,
 		struct mono stop_at, const char *dir, struct arena *a,
 		struct probe **out, struct err *e)
@@ -315,8 +317,9 @@ int probe_start(struct world *w, const struct measure_spec *m,
 	(void)e;
 	p->m = m;
 	p->started = clock_now();
-	p->stop = m->for_ns > 0 ? mono_add(p->started, (int64_t)m->for_ns)
-				: stop_at;
+	p->stop = m->kind == PROBE_PING && pings_fail ? p->started
+		  : m->for_ns > 0 ? mono_add(p->started, (int64_t)m->for_ns)
+				  : stop_at;
 	note_diary("%s begins; ", m->name);
 	*out = p;
 	return 0;
@@ -890,6 +893,30 @@ START_TEST(a_death_is_a_happening)
 }
 END_TEST
 
+/* What cannot even ask is tried again, but not at every turn of the loop. */
+START_TEST(await_asks_again_in_time)
+{
+	static struct event_spec ev[] = {{.kind = EVENT_AWAIT_PING,
+					  .until = true,
+					  .at_ns = 500.0 * MS,
+					  .name = "back",
+					  .node = "access",
+					  .to = "nobody"}};
+	struct err e;
+
+	pings_fail = true;
+	scenario.events = ev;
+	scenario.n_events = 1;
+	scenario.duration_ns = 500.0 * MS;
+	ck_assert_int_eq(timeline_play(&tl, &e), 0);
+	pings_fail = false;
+	ck_assert_str_eq(diary, "back begins; back ends; back begins; back "
+				"ends; back begins; back ends; ");
+	ck_assert_ptr_nonnull(score_find(&result, "back")->why);
+	ck_assert(!score_find(&result, "back")->invalid);
+}
+END_TEST
+
 START_TEST(await_missed_is_absent)
 {
 	static struct event_spec ev[] = {
@@ -1059,6 +1086,7 @@ int main(void)
 	tcase_add_test(t, zero_is_when_traffic_flows);
 	tcase_add_test(t, await_is_timed_to_the_news);
 	tcase_add_test(t, a_death_is_a_happening);
+	tcase_add_test(t, await_asks_again_in_time);
 	tcase_add_test(t, await_missed_is_absent);
 	tcase_add_test(t, event_that_fails_ends_the_play);
 	tcase_add_test(t, interrupt_ends_everything);

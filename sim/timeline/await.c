@@ -5,14 +5,20 @@
  * An await is an assertion with a deadline. A route is looked up when the
  * await begins and again whenever the kernel announces a change at that node,
  * so that the first success is timed to the announcement, not to a poll. An
- * echo is asked for again and again, one request at a time. The result is a
- * measurement of its own, `NAME.time` and `NAME.reached`, whatever happens.
+ * echo is asked for every ASK_NS until the first one comes back, by a probe
+ * that goes on until the deadline; one that ends before (its name has no
+ * address yet, its node went down) is followed by another, not sooner than
+ * AGAIN_NS after it began. The result is a measurement of its own, `NAME.time`
+ * and `NAME.reached`, whatever happens.
  */
 #include "timeline_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+#define ASK_NS	 (100 * NS_PER_MS)
+#define AGAIN_NS (200 * NS_PER_MS)
 
 struct await {
 	struct timeline *t;
@@ -26,6 +32,9 @@ struct await {
 	/* ping */
 	struct measure_spec ping;
 	struct probe *probe;
+	struct mono asked;	   /* when that began */
+	struct loop_source *again; /* another is to follow */
+	const char *spoilt;	   /* the last one, by the testbed; or NULL */
 };
 
 static int parse_target(struct await *a, struct err *e)
@@ -76,6 +85,8 @@ static void look_at_route(struct await *a, struct mono when)
 
 static int next_ping(struct await *a, struct err *e)
 {
+	a->asked = clock_now();
+	a->ping.count = mono_sub(a->deadline, a->asked) / ASK_NS + 1;
 	return probe_start(a->t->world, &a->ping, a->deadline,
 			   a->t->result->dir, a->t->arena, &a->probe, e);
 }
@@ -107,9 +118,9 @@ int await_start(struct timeline *t, const struct event_spec *ev,
 					.kind = PROBE_PING,
 					.from = ev->node,
 					.to = ev->to,
-					.count = 1,
+					.first = true,
 					.size_bytes = 56,
-					.interval_ns = 100 * NS_PER_MS};
+					.interval_ns = ASK_NS};
 	return next_ping(a, e);
 }
 
@@ -119,22 +130,33 @@ void await_news(struct await *a, int node, struct mono when)
 		look_at_route(a, when);
 }
 
-/* One echo has come back or has been given up: judge it, ask again. */
+static void ask_again(void *arg, struct mono due)
+{
+	struct await *a = arg;
+	struct err e;
+
+	(void)due;
+	a->again = NULL;
+	if (mono_before(clock_now(), a->deadline) && next_ping(a, &e))
+		a->spoilt = arena_strdup(a->t->arena, e.text);
+}
+
+/* One echo has come back, or none was asked for: judge that, ask again. */
 static void judge_ping(struct await *a)
 {
 	struct measurement m;
-	struct err ignored;
 
 	probe_finish(a->probe, &m);
 	a->probe = NULL;
+	a->spoilt = m.invalid ? m.why : NULL;
 	for (size_t i = 0; i < m.n_metrics; i++)
 		if (!strcmp(m.metrics[i].def->name, "received") &&
 		    !m.metrics[i].absent && m.metrics[i].num >= 1) {
 			succeed(a, clock_now());
 			return;
 		}
-	if (mono_before(clock_now(), a->deadline))
-		(void)next_ping(a, &ignored);
+	a->again = loop_add_timer(world_loop(a->t->world),
+				  mono_add(a->asked, AGAIN_NS), ask_again, a);
 }
 
 bool await_done(struct await *a)
@@ -151,6 +173,8 @@ void await_finish(struct await *a)
 		ARENA_APPEND(a->t->arena, r->measurements, r->n_measurements);
 	char took[32] = "never";
 
+	loop_del(world_loop(a->t->world), a->again);
+	a->again = NULL;
 	if (a->probe) {
 		struct measurement dropped;
 
@@ -167,7 +191,9 @@ void await_finish(struct await *a)
 		score_set_num(m, "time", ns);
 		units_format(ns, UNIT_TIME, took, sizeof(took));
 	} else {
-		m->why = "not reached before its deadline";
+		m->invalid = a->spoilt != NULL;
+		m->why = a->spoilt ? a->spoilt
+				   : "not reached before its deadline";
 		a->t->missed_awaits = true;
 	}
 	m->summary = arena_printf(
