@@ -1,7 +1,11 @@
 # xlatsim: build, test, install.  `make help` lists the targets.
 # One non-recursive makefile, explicit lists, one archive per folder.
 
-VERSION := 0.1.0
+# A build from the repository says which commit it is of; one from a tarball,
+# also where that was unpacked inside another repository, does not.
+RELEASE := 0.1.0
+COMMIT := $(if $(wildcard .git),$(shell git describe --always --dirty --abbrev=8 --exclude='*' 2>/dev/null))
+VERSION := $(RELEASE)$(addprefix +g,$(COMMIT))
 CC ?= gcc
 BUILD ?= build
 DESTDIR ?=
@@ -115,6 +119,15 @@ $(BUILD)/obj/$(1)/%.o: $(call srcdir,$(1))/%.c | deps-hint
 	$(Q)$(CC) $$(CFLAGS_ALL) $(if $(filter $(1),$(PURE_FOLDERS)),$(PURE_CFLAGS)) -c -o $$@ $$<
 endef
 $(foreach f,$(XLAT_FOLDERS) $(SIM_FOLDERS),$(eval $(call folder_rules,$(f))))
+
+# What bears the version is built again when that changes, and nothing else.
+VERSION_SRCS := $(shell grep -rl --include='*.c' XLATSIM_VERSION xlat sim)
+version_obj = $(if $(filter %/main.c,$(1)),$(if $(filter xlat/%,$(1)),xlatd,xlatsim),$(patsubst xlat/%.c,%,$(patsubst sim/%.c,%,$(1))))
+$(foreach s,$(VERSION_SRCS),$(BUILD)/obj/$(call version_obj,$(s)).o): $(BUILD)/version
+.PHONY: version-now
+$(BUILD)/version: version-now
+	@mkdir -p $(@D)
+	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' >$@
 
 .PHONY: deps-hint
 deps-hint:

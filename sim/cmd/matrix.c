@@ -5,17 +5,19 @@
  * matrix.json is the memory of a matrix: it is written again, in one step,
  * after each cell, and all tables are drawn from it. To resume is to read it
  * and to play the cells that have no row yet, or one without a verdict. What
- * the rows were measured with is told by a fingerprint of the files and of the
- * version; where that differs the rows would not be of one matrix, and
- * resuming is refused.
+ * the rows were measured with is told by a fingerprint of the files, of our own
+ * programs, byte by byte, and of the kernel; where that differs the rows would
+ * not be of one matrix, and resuming is refused.
  */
 #include "matrix.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "../../xlat/base/file.h"
@@ -103,12 +105,29 @@ static uint64_t hash_file(uint64_t h, const char *path)
 	return h;
 }
 
+/* What is built here has the same version until somebody commits. */
+static uint64_t hash_programs(uint64_t h)
+{
+	static const char *const others[] = {"xlatd", "xlatsim-guest",
+					     "xlatsim-uml.so"};
+	char path[PATH_MAX];
+
+	h = hash_file(h, "/proc/self/exe");
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		if (!host_find_own(others[i], path, sizeof(path)))
+			h = hash_file(h, path);
+	return h;
+}
+
 static const char *fingerprint(const struct play *p)
 {
 	const struct matrix *m = p->m;
-	uint64_t h = hash(UINT64_C(0xcbf29ce484222325), XLATSIM_VERSION,
-			  strlen(XLATSIM_VERSION));
+	struct utsname u = {0};
+	uint64_t h = hash_programs(UINT64_C(0xcbf29ce484222325));
 
+	uname(&u);
+	h = hash(h, u.release, strlen(u.release));
+	h = hash(h, u.version, strlen(u.version));
 	h = hash_file(h, m->path);
 	for (size_t i = 0; i < m->axes[0].n; i++)
 		h = hash_file(h, m->axes[0].v[i].path);
@@ -193,8 +212,8 @@ static int resume(struct play *p, struct err *e)
 	was = json_string_value(json_object_get(p->doc, "fingerprint"));
 	if (!was || strcmp(was, fingerprint(p)) != 0)
 		return err_set(e, EINVAL,
-			       "%s: the files or the program have changed "
-			       "since: its cells "
+			       "%s: the files, the programs or the kernel have "
+			       "changed since: its cells "
 			       "cannot stand beside new ones; leave --resume "
 			       "out",
 			       path);

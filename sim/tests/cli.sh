@@ -8,6 +8,19 @@ check "help" exits 0 "$xlatsim" --help
 check "help names run" says "run SCENARIO"
 check "no command" exits 2 "$xlatsim"
 check "version" exits 0 "$xlatsim" --version
+check "it is a release, and the commit where that is known" \
+	grep -Eqx 'xlatsim [0-9]+\.[0-9]+\.[0-9]+(\+g[0-9a-f]+(-dirty)?)?' "$tmp/out"
+# a tarball, unpacked inside somebody's repository
+if git init -q "$tmp/theirs" 2>/dev/null; then
+	git -C "$tmp/theirs" -c user.name=they -c user.email=they@slash.example \
+		commit -q --allow-empty -m theirs
+	mkdir "$tmp/theirs/xlatsim"
+	cp Makefile tests.mk "$tmp/theirs/xlatsim"
+	make -s -C "$tmp/theirs/xlatsim" --eval 'v: ; @echo $(VERSION)' v >"$tmp/v" 2>/dev/null
+	check "no commit in a tarball: $(cat "$tmp/v")" grep -Eqx '[0-9]+\.[0-9]+\.[0-9]+' "$tmp/v"
+else
+	skip "a tarball inside a repository: git is not installed"
+fi
 check "unknown command" exits 2 "$xlatsim" rnu
 check "suggests run" says "did you mean 'run'"
 for c in run plan conform clean doctor prepare engines advise; do

@@ -74,6 +74,14 @@ check "the same table" diff "$tmp/a" "$tmp/b"
 check "the first cell was not played again" \
 	test "$(find "$tmp/parts/matrix/latest/cells/small-run.near.xlatd" -name result.json | wc -l)" = 1
 
+# the same version, but not the same translator
+mkdir "$tmp/bin"
+cp "$BUILD"/xlatsim* "$BUILD"/xlatd "$tmp/bin"
+check "its programs elsewhere" exits 1 "$tmp/bin/xlatsim" run --full --resume --quiet --out "$tmp/parts" "$matrix"
+echo >>"$tmp/bin/xlatd"
+check "xlatd was built anew" exits 2 "$tmp/bin/xlatsim" run --full --resume --quiet --out "$tmp/parts" "$matrix"
+check "says so" says "changed since"
+
 before=$(cells "$tmp/parts")
 check "resumed when there is nothing to do" exits 1 "$xlatsim" run --full --resume --quiet --json --out "$tmp/parts" "$matrix"
 check "nothing was played" test "$(cells "$tmp/parts")" = "$before"
