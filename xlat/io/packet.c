@@ -96,8 +96,10 @@ static int packet_read(struct io *io, uint8_t *buf, struct pkt *pkt)
 	do { /* what is no IP is not for us */
 		m.msg_controllen = sizeof(control);
 		n = recvmsg(io->fd, &m, 0);
+		/* the kernel has no word for such a superpacket, and it is
+		 * gone; the socket is as good as before */
 		if (n < 0)
-			return -errno;
+			return p->vnet && errno == EINVAL ? -EBADMSG : -errno;
 		if ((size_t)n < heads || m.msg_flags & MSG_TRUNC)
 			return -EBADMSG;
 	} while (eth.ether_type != htons(ETHERTYPE_IP) &&
@@ -110,6 +112,7 @@ static int packet_read(struct io *io, uint8_t *buf, struct pkt *pkt)
 	pkt->tailroom = IO_BUFFER_BYTES - PKT_HEADROOM - pkt->len;
 	if (vnet_decode(&h, &pkt->gso))
 		return -EBADMSG;
+	vnet_finish_sctp(pkt);
 	count(p, pkt, status_of(&m));
 	return 0;
 }

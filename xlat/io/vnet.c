@@ -2,7 +2,11 @@
 #include "vnet.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
+
+#define SCTP_HEAD 12u
+#define SCTP_CSUM 8 /* in it */
 
 int vnet_decode(const struct virtio_net_hdr *h, struct pkt_gso *g)
 {
@@ -31,6 +35,50 @@ int vnet_decode(const struct virtio_net_hdr *h, struct pkt_gso *g)
 	g->gso_size = h->gso_size;
 	g->hdr_len = h->hdr_len;
 	return 0;
+}
+
+/* Four bits at a time: this is rare. */
+static uint32_t crc32c(const uint8_t *data, size_t len)
+{
+	uint32_t table[16], crc = UINT32_MAX;
+
+	for (uint32_t i = 0; i < 16; i++) {
+		table[i] = i;
+		for (int k = 0; k < 4; k++)
+			table[i] =
+				table[i] >> 1 ^ (table[i] & 1 ? 0x82f63b78 : 0);
+	}
+	for (size_t i = 0; i < len; i++) {
+		crc ^= data[i];
+		crc = crc >> 4 ^ table[crc & 15];
+		crc = crc >> 4 ^ table[crc & 15];
+	}
+	return ~crc;
+}
+
+/* No other protocol has its checksum at this place. */
+static bool is_partial_sctp(const struct pkt *pkt)
+{
+	return pkt->gso.needs_csum && pkt->gso.type == PKT_GSO_NONE &&
+	       pkt->gso.csum_offset == SCTP_CSUM &&
+	       pkt->gso.csum_start + SCTP_HEAD <= pkt->len &&
+	       (pkt->data[0] >> 4 == 6 || pkt->data[9] == IPPROTO_SCTP);
+}
+
+void vnet_finish_sctp(struct pkt *pkt)
+{
+	uint8_t *sctp, *sum;
+	uint32_t crc;
+
+	if (!is_partial_sctp(pkt))
+		return;
+	sctp = pkt->data + pkt->gso.csum_start;
+	sum = sctp + SCTP_CSUM;
+	memset(sum, 0, 4);
+	crc = crc32c(sctp, pkt->len - pkt->gso.csum_start);
+	for (int i = 0; i < 4; i++) /* the lowest octet comes first */
+		sum[i] = (uint8_t)(crc >> 8 * i);
+	pkt->gso = (struct pkt_gso){0};
 }
 
 static uint8_t gso_type(const struct pkt_gso *g)

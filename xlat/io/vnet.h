@@ -18,6 +18,14 @@
  */
 int vnet_decode(const struct virtio_net_hdr *h, struct pkt_gso *g);
 
+/*
+ * vnet_finish_sctp - put in the CRC32c that the sender of an SCTP packet left
+ * to its card (RFC 9260 appendix A). A TUN device is never given such packets,
+ * a packet socket is: "partial checksum" then does not mean the sum that it
+ * means elsewhere. It does not cover addresses, so it stays right. Pure.
+ */
+void vnet_finish_sctp(struct pkt *pkt);
+
 /* vnet_encode - the reverse; all zero when there is nothing to say. Pure. */
 void vnet_encode(const struct pkt_gso *g, struct virtio_net_hdr *h);
 
