@@ -9,10 +9,7 @@
 # without one says "untestable" or names other files in plain words.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-[ $# -gt 0 ] || set -- xlat/tests/RFC7915.md xlat/tests/RFC6052.md \
-	xlat/tests/RFC7757.md xlat/tests/RFC6877.md \
-	xlat/tests/RFC6146.md xlat/tests/RFC-BEHAVE.md \
-	xlat/tests/RFC7050.md xlat/tests/RFC8781.md
+[ $# -gt 0 ] || set -- xlat/tests/RFC*.md
 tests=$(grep -ho 'START_TEST([a-z0-9_]*)' xlat/tests/*.c | sed 's/.*(//;s/)//')
 cases=$(sed -n 's/^case: //p' xlat/tests/vectors/*.txt)
 awk -v tests="$tests" -v cases="$cases" '
