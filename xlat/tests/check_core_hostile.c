@@ -239,6 +239,63 @@ START_TEST(random_bytes)
 }
 END_TEST
 
+/* A router without an IPv4 form tells of a datagram that has expired. */
+static void put_foreign_error(uint8_t d[40 + 8 + 40 + 8])
+{
+	const struct in6_addr router = ref_in6("2001:db8:ffff::1"),
+			      host = ref_in6("2001:db8:64::c000:201"),
+			      server = ref_in6("2001:db8:64::c633:6401");
+	uint8_t *icmp = d + 40, *in = icmp + 8;
+
+	memset(d, 0, 96);
+	d[0] = in[0] = 0x60;
+	d[5] = 56;
+	d[6] = 58;
+	d[7] = in[7] = 64;
+	memcpy(d + 8, &router, 16);
+	memcpy(d + 24, &host, 16);
+	icmp[0] = 3;
+	in[5] = 8;
+	in[6] = 17;
+	memcpy(in + 8, &host, 16);
+	memcpy(in + 24, &server, 16);
+	ref_put16(in + 40, 1024);
+	ref_put16(in + 42, 53);
+	ref_put16(in + 44, 8);
+	ref_put16(icmp + 2, 0xffff ^ ref_sum(ref_pseudo(d, 58, 56), icmp, 56));
+}
+
+/* Its address is told in an extension, behind 128 octets of quoted packet:
+ * the only thing that makes a packet longer at its end. */
+START_TEST(no_room_for_an_extension)
+{
+	static const struct vector tell = {.cfg = "tell=1", .dir = 64};
+	const uint32_t more = 128 - 28 + 28; /* padding, extension */
+	struct xlat_out out;
+	uint8_t d[96];
+	struct room r;
+
+	configure(&tell);
+	put_foreign_error(d);
+	for (uint32_t tailroom = more - 1; tailroom <= more; tailroom++) {
+		xlat_out_init(&out, reply_buf, sizeof(reply_buf), 1);
+		room_init(&r, d, sizeof(d), PKT_HEADROOM, tailroom);
+		ck_assert_int_eq(ref_run(&r.pkt, 64, &map, &cfg, &out),
+				 tailroom < more ? VERDICT_DROP
+						 : VERDICT_FORWARD);
+		ck_assert_int_eq(out.reason, tailroom < more
+						     ? REASON_NO_TAILROOM
+						     : REASON_OK);
+		ck_assert(room_consistent(&r));
+		if (tailroom < more)
+			ck_assert_mem_eq(r.pkt.data, d, sizeof(d));
+		else
+			expect_good_packet(&r.pkt, 64);
+		room_fini(&r);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("core_hostile");
@@ -252,6 +309,7 @@ int main(void)
 	tcase_add_loop_test(tc, every_vector_cut_and_mended, 0, SHARDS);
 	tcase_add_loop_test(tc, every_vector_changed, 0, SHARDS);
 	tcase_add_loop_test(tc, random_bytes, 0, 2);
+	tcase_add_test(tc, no_room_for_an_extension);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);
