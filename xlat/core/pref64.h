@@ -66,6 +66,12 @@ enum pref64_answer pref64_parse_answer(const uint8_t *msg, size_t len,
 				       uint16_t id, struct pref64_list *out,
 				       uint32_t *ttl_s);
 
+/*
+ * pref64_ask_again_s - seconds to wait after an answer that holds @ttl_s: ten
+ * less than that (RFC 7050 section 3), half of it when it is short; never 0.
+ */
+uint32_t pref64_ask_again_s(uint32_t ttl_s);
+
 /* ---- RFC 8781 --------------------------------------------------------------
  */
 

@@ -11,6 +11,7 @@
 #define TYPE_AAAA   28
 #define MAX_RECORDS 64 /* looked at in one message */
 #define UDP_BYTES   1232
+#define EARLY_S	    10
 
 /* ipv4only.arpa, IN AAAA */
 static const uint8_t question[] = "\10ipv4only\4arpa\0\0\34\0\1";
@@ -272,4 +273,11 @@ enum pref64_answer pref64_parse_answer(const uint8_t *msg, size_t len,
 	default:
 		return PREF64_FAILED;
 	}
+}
+
+uint32_t pref64_ask_again_s(uint32_t ttl_s)
+{
+	if (ttl_s > 2 * EARLY_S)
+		return ttl_s - EARLY_S;
+	return ttl_s > 1 ? ttl_s / 2 : 1;
 }

@@ -35,7 +35,6 @@
 #define ANSWER_NS    NS_PER_S
 #define MAX_PAUSE_NS (60 * NS_PER_S)
 #define UNSAID_TTL_S 60 /* of a negative answer without SOA */
-#define EARLY_S	     10
 #define MAX_SERVERS  8
 #define ANSWER_BYTES 2048
 #define FOREVER_S    UINT32_MAX
@@ -108,12 +107,12 @@ static void on_silence(void *arg, struct mono due)
 	ask_next(d);
 }
 
-/* The next question is due @s seconds from now; never at once. */
+/* The next question is due @s seconds from now. */
 static void answered(struct discover *d, uint32_t s)
 {
 	d->stats.answers++;
 	d->round = 0;
-	ask_in(d, (s ? (int64_t)s : 1) * NS_PER_S);
+	ask_in(d, s * NS_PER_S);
 }
 
 static void on_found(struct discover *d, struct pref64_list *l, uint32_t ttl)
@@ -123,7 +122,7 @@ static void on_found(struct discover *d, struct pref64_list *l, uint32_t ttl)
 	pref64_keep_only(&d->set, l, &in6addr_any);
 	pref64_learn(&d->set, l, &in6addr_any, clock_now());
 	discover_update(d);
-	answered(d, ttl > 2 * EARLY_S ? ttl - EARLY_S : ttl / 2);
+	answered(d, pref64_ask_again_s(ttl));
 }
 
 static void on_negative(struct discover *d, enum pref64_answer a, uint32_t ttl)

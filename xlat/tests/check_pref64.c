@@ -300,6 +300,27 @@ START_TEST(not_ours)
 }
 END_TEST
 
+START_TEST(asked_again_in_time)
+{
+	static const uint32_t v[][2] = {
+		{0, 1},
+		{1, 1},
+		{2, 1},
+		{3, 1},
+		{4, 2},
+		{19, 9},
+		{20, 10},
+		{21, 11},
+		{60, 50},
+		{3600, 3590},
+		{INT32_MAX, INT32_MAX - 10},
+	};
+
+	for (unsigned int i = 0; i < sizeof(v) / sizeof(*v); i++)
+		ck_assert_uint_eq(pref64_ask_again_s(v[i][0]), v[i][1]);
+}
+END_TEST
+
 START_TEST(pointers_that_loop)
 {
 	static const uint8_t self[] = {0xc0, 31, 0, 28, 0, 1, 0, 0, 0, 9, 0, 0};
@@ -617,6 +638,7 @@ int main(void)
 	tcase_add_test(t, negative);
 	tcase_add_test(t, refused);
 	tcase_add_test(t, not_ours);
+	tcase_add_test(t, asked_again_in_time);
 	tcase_add_test(t, pointers_that_loop);
 	tcase_add_test(t, random_bytes);
 	tcase_add_test(t, ra_option);
