@@ -3,6 +3,8 @@
 #ifndef DAEMON_CONFIG_H
 #define DAEMON_CONFIG_H
 
+#include <net/if.h>
+
 #include "../base/arena.h"
 #include "../base/diag.h"
 #include "path.h"
@@ -21,6 +23,12 @@ enum config_pref64 {
 	CONFIG_PREF64_DNS,  /* RFC 7050 */
 	CONFIG_PREF64_RA,   /* RFC 8781 */
 	CONFIG_PREF64_AUTO, /* both; routers know better */
+};
+
+/* A resolver. */
+struct config_server {
+	struct in6_addr addr;
+	char zone[IF_NAMESIZE]; /* interface of a link-local one, or "" */
 };
 
 /* How packets come and go. */
@@ -49,7 +57,7 @@ struct config {
 	size_t n_eams;
 	/* clat */
 	enum config_pref64 pref64_by;
-	struct in6_addr *servers; /* dns; none: as /etc/resolv.conf says */
+	struct config_server *servers; /* dns; none: as /etc/resolv.conf says */
 	size_t n_servers;
 	const char *ra_interface;
 	struct config_neutral *neutrals;
@@ -119,6 +127,12 @@ struct config *config_load_text(const char *name, const char *text, size_t len,
  * Returns false, with nothing changed, when @p allows no neutral ones.
  */
 bool config_set_pref64(struct config *c, const struct prefix6 *p);
+
+/*
+ * config_parse_server - "2001:db8::53", or "fe80::1%wan": a link-local address
+ * has an interface, others have none. False: anything else.
+ */
+bool config_parse_server(const char *text, struct config_server *out);
 
 /* config_asks_dns, config_hears_routers - to learn it */
 bool config_asks_dns(const struct config *c);

@@ -31,6 +31,29 @@ static const struct yfield source_fields[] = {
 	{0},
 };
 
+bool config_parse_server(const char *text, struct config_server *out)
+{
+	size_t len = strcspn(text, "%");
+	char plain[INET6_ADDRSTRLEN];
+	struct addr a;
+
+	*out = (struct config_server){.zone = ""};
+	if (len >= sizeof(plain))
+		return false;
+	memcpy(plain, text, len);
+	plain[len] = '\0';
+	if (addr_parse(plain, &a) || a.family != AF_INET6)
+		return false;
+	out->addr = a.v6;
+	if (!text[len])
+		return !IN6_IS_ADDR_LINKLOCAL(&a.v6);
+	text += len + 1;
+	if (!*text || strlen(text) >= sizeof(out->zone))
+		return false;
+	strcpy(out->zone, text);
+	return IN6_IS_ADDR_LINKLOCAL(&a.v6);
+}
+
 static void read_servers(struct reader *r, const struct ynode *n)
 {
 	struct config *c = r->c;
@@ -42,15 +65,16 @@ static void read_servers(struct reader *r, const struct ynode *n)
 	}
 	for (size_t i = 0; i < n->n; i++) {
 		const struct ynode *x = n->items[i];
-		struct addr a;
+		struct config_server server;
 
-		if (x->kind != YNODE_SCALAR || addr_parse(x->text, &a) ||
-		    a.family != AF_INET6)
+		if (x->kind != YNODE_SCALAR ||
+		    !config_parse_server(x->text, &server))
 			diags_add(r->d, x->pos,
-				  "`servers`: an IPv6 address is expected; "
-				  "IPv4 is what this is to bring about");
+				  "`servers`: an IPv6 address is expected, "
+				  "with its interface if it is link-local, as "
+				  "fe80::1%%wan");
 		else
-			*ARENA_APPEND(r->a, c->servers, c->n_servers) = a.v6;
+			*ARENA_APPEND(r->a, c->servers, c->n_servers) = server;
 	}
 }
 
@@ -147,14 +171,22 @@ bool config_hears_routers(const struct config *c)
 	       c->pref64_by == CONFIG_PREF64_AUTO;
 }
 
+static bool same_servers(const struct config *a, const struct config *b)
+{
+	if (a->n_servers != b->n_servers)
+		return false;
+	for (size_t i = 0; i < a->n_servers; i++)
+		if (memcmp(&a->servers[i].addr, &b->servers[i].addr, 16) != 0 ||
+		    strcmp(a->servers[i].zone, b->servers[i].zone) != 0)
+			return false;
+	return true;
+}
+
 bool config_same_discovery(const struct config *a, const struct config *b)
 {
 	bool same_if = a->ra_interface && b->ra_interface
 			       ? !strcmp(a->ra_interface, b->ra_interface)
 			       : a->ra_interface == b->ra_interface;
 
-	return a->pref64_by == b->pref64_by && same_if &&
-	       a->n_servers == b->n_servers &&
-	       (!a->n_servers || !memcmp(a->servers, b->servers,
-					 a->n_servers * sizeof(*a->servers)));
+	return a->pref64_by == b->pref64_by && same_if && same_servers(a, b);
 }

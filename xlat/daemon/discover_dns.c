@@ -7,7 +7,8 @@
  * source: an attacker off the path has to guess both. Servers are asked in the
  * order of the configuration or of resolv.conf, which is read anew each time;
  * one that is silent for a second, or answers with a failure, is followed by
- * the next. When all have failed there is a pause, doubled up to a minute.
+ * the next; one whose answer is truncated is asked again by TCP. When all have
+ * failed there is a pause, doubled up to a minute.
  *
  * A positive answer is asked for again ten seconds before its TTL is over, and
  * an answer that there is no prefix when its TTL is over. As long as nobody
@@ -21,6 +22,7 @@
  * can have only one destination.
  */
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -33,6 +35,7 @@
 
 #define PORT	     53
 #define ANSWER_NS    NS_PER_S
+#define STREAM_NS    (3 * NS_PER_S) /* until the whole of it is there */
 #define MAX_PAUSE_NS (60 * NS_PER_S)
 #define UNSAID_TTL_S 60 /* of a negative answer without SOA */
 #define MAX_SERVERS  8
@@ -42,30 +45,37 @@
 
 static void on_ask(void *arg, struct mono due);
 
-static unsigned int read_resolv_conf(struct in6_addr *v)
+static unsigned int read_resolv_conf(struct config_server *v, bool say)
 {
 	FILE *f = fopen(RESOLV_CONF, "re");
-	char line[256], word[64];
+	char line[256], word[80];
 	unsigned int n = 0;
 	struct addr a;
 
 	if (!f)
 		return 0;
-	while (n < MAX_SERVERS && fgets(line, sizeof(line), f))
-		if (sscanf(line, " nameserver %63s", word) == 1 &&
-		    !addr_parse(word, &a) && a.family == AF_INET6)
-			v[n++] = a.v6;
+	while (n < MAX_SERVERS && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, " nameserver %79s", word) != 1)
+			continue;
+		if (config_parse_server(word, &v[n]))
+			n++;
+		else if (say && (addr_parse(word, &a) || a.family == AF_INET6))
+			log_warn(RESOLV_CONF ": %s is not asked: its interface "
+					     "is not said, or it is no address",
+				 word);
+	}
 	fclose(f);
 	return n;
 }
 
-static unsigned int get_servers(const struct discover *d, struct in6_addr *v)
+static unsigned int get_servers(const struct discover *d,
+				struct config_server *v)
 {
 	const struct config *c = d->server->config;
 	unsigned int n = 0;
 
 	if (!c->n_servers)
-		return read_resolv_conf(v);
+		return read_resolv_conf(v, !d->turn);
 	for (; n < c->n_servers && n < MAX_SERVERS; n++)
 		v[n] = c->servers[n];
 	return n;
@@ -83,11 +93,12 @@ static void ask_in(struct discover *d, int64_t ns)
 /* This server was of no use. */
 static void ask_next(struct discover *d)
 {
-	struct in6_addr v[MAX_SERVERS];
+	struct config_server v[MAX_SERVERS];
 	unsigned int n = get_servers(d, v);
 	int64_t pause = NS_PER_S << (d->round < 6 ? d->round : 6);
 
 	d->edns = true;
+	d->tcp = false;
 	d->turn++;
 	if (n && d->turn % n) {
 		ask_in(d, 0);
@@ -111,6 +122,7 @@ static void on_silence(void *arg, struct mono due)
 static void answered(struct discover *d, uint32_t s)
 {
 	d->stats.answers++;
+	d->tcp = false;
 	d->round = 0;
 	ask_in(d, s * NS_PER_S);
 }
@@ -171,6 +183,13 @@ static bool take_answer(struct discover *d, const uint8_t *msg, size_t len)
 		ask_next(d);
 		break;
 	case PREF64_TRUNCATED:
+		if (!d->tcp) {
+			d->tcp = true;
+			ask_in(d, 0);
+			break;
+		}
+		ask_next(d);
+		break;
 	case PREF64_FAILED:
 		ask_next(d);
 		break;
@@ -198,21 +217,108 @@ static void on_answer(void *arg, uint32_t events)
 	}
 }
 
-static int send_query(struct discover *d, const struct in6_addr *server)
+/* ---- by TCP, after an answer that was truncated ----------------------------
+ */
+
+static void on_stream(void *arg, uint32_t events);
+
+/* Its length comes first. */
+static size_t stream_bytes(const struct discover *d)
+{
+	return (size_t)(d->stream[0] << 8 | d->stream[1]);
+}
+
+static bool stream_is_whole(const struct discover *d)
+{
+	return d->stream_len >= 2 && d->stream_len - 2 >= stream_bytes(d);
+}
+
+/* The query, behind its length; or why not. */
+static int send_stream(struct discover *d)
+{
+	uint8_t buf[2 + PREF64_QUERY_BYTES];
+	unsigned int len = pref64_put_query(d->id, d->edns, buf + 2);
+	int fd = d->query.fd;
+
+	buf[0] = 0;
+	buf[1] = (uint8_t)len;
+	if (send(fd, buf, 2 + len, MSG_NOSIGNAL) != (ssize_t)(2 + len))
+		return -1;
+	d->asked = true;
+	loop_del(d->server->loop, d->query.source);
+	return discover_watch(d, &d->query, fd, EPOLLIN, on_stream);
+}
+
+/* What there is of the answer; < 0: it will not be whole. */
+static int read_stream(struct discover *d)
+{
+	for (;;) {
+		size_t at = d->stream_len;
+		ssize_t n = recv(d->query.fd, d->stream + at,
+				 sizeof(d->stream) - at, MSG_DONTWAIT);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return 0;
+		if (n <= 0)
+			return -1;
+		d->stream_len += (size_t)n;
+		if (stream_is_whole(d))
+			return 0;
+	}
+}
+
+/* RFC 7766: connected, or some octets of the answer are there. */
+static void on_stream(void *arg, uint32_t events)
+{
+	struct discover *d = arg;
+
+	(void)events;
+	if (d->asked ? read_stream(d) : send_stream(d))
+		ask_next(d);
+	else if (stream_is_whole(d) &&
+		 !take_answer(d, d->stream + 2, stream_bytes(d)))
+		ask_next(d);
+}
+
+/* ---- asking ----------------------------------------------------------------
+ */
+
+/* A socket on its way to @server, with a fresh identifier; or -1. */
+static int reach(struct discover *d, const struct config_server *server)
 {
 	struct sockaddr_in6 to = {.sin6_family = AF_INET6,
 				  .sin6_port = htons(PORT),
-				  .sin6_addr = *server};
+				  .sin6_addr = server->addr};
+	int fd = socket(AF_INET6,
+			(d->tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC |
+				SOCK_NONBLOCK,
+			0);
+
+	if (*server->zone)
+		to.sin6_scope_id = if_nametoindex(server->zone);
+	if (fd < 0)
+		return -1;
+	if (getrandom(&d->id, sizeof(d->id), 0) == sizeof(d->id) &&
+	    (!connect(fd, (const struct sockaddr *)&to, sizeof(to)) ||
+	     errno == EINPROGRESS))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static int send_query(struct discover *d, const struct config_server *server)
+{
 	uint8_t buf[PREF64_QUERY_BYTES];
 	unsigned int len;
-	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = reach(d, server);
 
 	if (fd < 0)
 		return -1;
-	if (getrandom(&d->id, sizeof(d->id), 0) != sizeof(d->id) ||
-	    connect(fd, (const struct sockaddr *)&to, sizeof(to))) {
-		close(fd);
-		return -1;
+	d->asked = false;
+	d->stream_len = 0;
+	if (d->tcp) {
+		d->stats.sent++;
+		return discover_watch(d, &d->query, fd, EPOLLOUT, on_stream);
 	}
 	len = pref64_put_query(d->id, d->edns, buf);
 	if (send(fd, buf, len, MSG_NOSIGNAL) < 0) {
@@ -225,7 +331,7 @@ static int send_query(struct discover *d, const struct in6_addr *server)
 
 static void on_ask(void *arg, struct mono due)
 {
-	struct in6_addr v[MAX_SERVERS];
+	struct config_server v[MAX_SERVERS];
 	struct discover *d = arg;
 	unsigned int n = get_servers(d, v);
 
@@ -240,7 +346,8 @@ static void on_ask(void *arg, struct mono due)
 	if (send_query(d, &v[d->turn % n]))
 		ask_next(d);
 	else
-		discover_in(d, &d->query, ANSWER_NS, on_silence);
+		discover_in(d, &d->query, d->tcp ? STREAM_NS : ANSWER_NS,
+			    on_silence);
 }
 
 void discover_dns_start(struct discover *d)

@@ -23,7 +23,11 @@ struct discover {
 	/* dns */
 	struct discover_feed query; /* under way, or the next one */
 	uint16_t id;
-	bool edns;
+	bool edns, tcp;
+	/* tcp */
+	bool asked;
+	size_t stream_len;
+	uint8_t stream[2 + UINT16_MAX]; /* length, answer */
 	unsigned int turn;  /* servers asked since the last answer */
 	unsigned int round; /* times that all of them were silent */
 	/* ra */

@@ -124,10 +124,10 @@ static const struct {
 	     "clat: {lan4: 192.168.1.0/24, clat6: \"2001:db8:1::/96\", "
 	     "checksum-neutral: true}\n",
 	 "f:2:32: `interface` goes with `from: ra` or `from: auto`\n"
-	 "f:2:47: `servers`: an IPv6 address is expected; IPv4 is what this is "
-	 "to bring about\n"
-	 "f:2:58: `servers`: an IPv6 address is expected; IPv4 is what this is "
-	 "to bring about\n"
+	 "f:2:47: `servers`: an IPv6 address is expected, with its "
+	 "interface if it is link-local, as fe80::1%wan\n"
+	 "f:2:58: `servers`: an IPv6 address is expected, with its "
+	 "interface if it is link-local, as fe80::1%wan\n"
 	 "f:3:37: `clat6` has length 96; 64 to 80 is expected with "
 	 "`checksum-neutral`, and bits 64 to 71 zero\n"},
 	{ROLE_CLAT,
@@ -143,6 +143,18 @@ static const struct {
 	 TUN "pref64: {from: ra, interface: wan, servers: [\"::1\"]}\n"
 	     "clat: {lan4: 192.168.1.0/24, clat6: \"2001:db8:1::/96\"}\n",
 	 "f:2:45: `servers` goes with `from: dns` or `from: auto`\n"},
+	{ROLE_CLAT,
+	 TUN "pref64: {from: dns, servers: [\"fe80::1\", \"fe80::1%\",\n"
+	     "  \"2001:db8::1%wan\", \"fe80::1%a-name-that-is-long\"]}\n"
+	     "clat: {lan4: 192.168.1.0/24, clat6: \"2001:db8:1::/96\"}\n",
+	 "f:2:31: `servers`: an IPv6 address is expected, with its "
+	 "interface if it is link-local, as fe80::1%wan\n"
+	 "f:2:42: `servers`: an IPv6 address is expected, with its "
+	 "interface if it is link-local, as fe80::1%wan\n"
+	 "f:3:3: `servers`: an IPv6 address is expected, with its "
+	 "interface if it is link-local, as fe80::1%wan\n"
+	 "f:3:22: `servers`: an IPv6 address is expected, with its "
+	 "interface if it is link-local, as fe80::1%wan\n"},
 	{ROLE_CLAT,
 	 TUN "pref64: {from: ra}\n"
 	     "clat: {lan4: 192.168.1.0/24, clat6: \"2001:db8:1::/96\"}\n",

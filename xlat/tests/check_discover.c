@@ -9,6 +9,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <jansson.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
@@ -237,10 +238,10 @@ static void dns_read(int fd, struct query *q)
 }
 
 /* One AAAA record, or none; @rcode; @change is added to the identifier. */
-static void dns_answer(int fd, const struct query *q, const char *aaaa,
-		       uint32_t ttl, unsigned int rcode, unsigned int change)
+static size_t put_answer(uint8_t msg[512], const struct query *q,
+			 const char *aaaa, uint32_t ttl, unsigned int rcode,
+			 unsigned int change)
 {
-	uint8_t msg[256];
 	const uint8_t head[12] = {
 		0xc0,	      12, 0, 28, 0, 1, 0, 0, (uint8_t)(ttl >> 8),
 		(uint8_t)ttl, 0,  16};
@@ -257,10 +258,24 @@ static void dns_answer(int fd, const struct query *q, const char *aaaa,
 		inet_pton(AF_INET6, aaaa, msg + len + 12);
 		len += 28;
 	}
+	return len;
+}
+
+static void dns_send(int fd, const struct query *q, const uint8_t *msg,
+		     size_t len)
+{
 	ck_assert_int_eq(sendto(fd, msg, len, 0,
 				(const struct sockaddr *)&q->from,
 				sizeof(q->from)),
 			 (ssize_t)len);
+}
+
+static void dns_answer(int fd, const struct query *q, const char *aaaa,
+		       uint32_t ttl, unsigned int rcode, unsigned int change)
+{
+	uint8_t msg[512];
+
+	dns_send(fd, q, msg, put_answer(msg, q, aaaa, ttl, rcode, change));
 }
 
 START_TEST(dns_followed)
@@ -318,6 +333,137 @@ START_TEST(dns_servers)
 	await_prefix("2001:db8:a::/96");
 	stop_xlatd();
 	close(fd);
+}
+END_TEST
+
+static int dns_listen(void)
+{
+	struct sockaddr_in6 a = {.sin6_family = AF_INET6,
+				 .sin6_port = htons(53),
+				 .sin6_addr = in6addr_loopback};
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	need(!bind(fd, (struct sockaddr *)&a, sizeof(a)) && !listen(fd, 5),
+	     "listen");
+	return fd;
+}
+
+/* A connection, and the query that comes by it. */
+static int dns_accept(int fd, struct query *q)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	struct timeval limit = {.tv_sec = DEADLINE_NS / NS_PER_S};
+	uint8_t head[2];
+	int c;
+
+	ck_assert_int_eq(poll(&p, 1, DEADLINE_NS / NS_PER_MS), 1);
+	c = accept(fd, NULL, NULL);
+	need(c >= 0, "accept");
+	setsockopt(c, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	ck_assert_int_eq(recv(c, head, 2, MSG_WAITALL), 2);
+	ck_assert_int_eq(head[0], 0);
+	ck_assert_int_ge(head[1], 31);
+	ck_assert_int_eq(recv(c, q->msg, head[1], MSG_WAITALL), head[1]);
+	q->len = 31;
+	return c;
+}
+
+static void dns_truncate(int udp, const struct query *q)
+{
+	uint8_t msg[512];
+	size_t len = put_answer(msg, q, NULL, 0, 0, 0);
+
+	msg[2] |= 2;
+	dns_send(udp, q, msg, len);
+}
+
+/* The answer is too long for a datagram: it comes by TCP, in pieces. */
+START_TEST(dns_truncated)
+{
+	int udp, tcp, c;
+	struct query q;
+	uint8_t msg[2 + 512];
+	size_t len;
+
+	new_namespace();
+	udp = dns_open();
+	tcp = dns_listen();
+	write_config("{from: dns, servers: [\"::1\"]}", "\"2001:db8:c1::/96\"");
+	start_xlatd();
+	dns_read(udp, &q);
+	dns_truncate(udp, &q);
+	/* somebody who hangs up is of no use: it begins anew, by UDP */
+	close(dns_accept(tcp, &q));
+	dns_read(udp, &q);
+	dns_truncate(udp, &q);
+	c = dns_accept(tcp, &q);
+	len = put_answer(msg + 2, &q, "2001:db8:a::c000:aa", 600, 0, 0);
+	msg[0] = 0;
+	msg[1] = (uint8_t)len;
+	ck_assert_int_eq(send(c, msg, 1, 0), 1);
+	await_prefix("");
+	ck_assert_int_eq(send(c, msg + 1, 20, 0), 20);
+	await_prefix("");
+	ck_assert_int_eq(send(c, msg + 21, len - 19, 0), (ssize_t)len - 19);
+	await_prefix("2001:db8:a::/96");
+	stop_xlatd();
+	close(c);
+	close(tcp);
+	close(udp);
+}
+END_TEST
+
+/* The link-local address of "wan", once it has one. */
+static void get_link_local(struct in6_addr *out)
+{
+	struct mono end = mono_add(clock_now(), DEADLINE_NS);
+	struct ifaddrs *all, *i;
+	bool found = false;
+
+	while (!found) {
+		ck_assert(!passed(end));
+		pause_ms(1);
+		need(!getifaddrs(&all), "getifaddrs");
+		for (i = all; i; i = i->ifa_next) {
+			const void *p = i->ifa_addr;
+			const struct sockaddr_in6 *a = p;
+
+			if (strcmp(i->ifa_name, "wan") != 0 || !a ||
+			    a->sin6_family != AF_INET6)
+				continue;
+			*out = a->sin6_addr;
+			found = true;
+		}
+		freeifaddrs(all);
+	}
+}
+
+/* A resolver of the link, as routers are wont to advertise themselves. */
+START_TEST(dns_link_local)
+{
+	struct sockaddr_in6 a = {.sin6_family = AF_INET6,
+				 .sin6_port = htons(53)};
+	char text[64], pref64[128];
+	struct query q;
+	int tap, fd;
+
+	new_namespace();
+	tap = open_tap();
+	get_link_local(&a.sin6_addr);
+	a.sin6_scope_id = if_nametoindex("wan");
+	fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	need(!bind(fd, (struct sockaddr *)&a, sizeof(a)), "bind");
+	inet_ntop(AF_INET6, &a.sin6_addr, text, sizeof(text));
+	snprintf(pref64, sizeof(pref64), "{from: dns, servers: [\"%s%%wan\"]}",
+		 text);
+	write_config(pref64, "\"2001:db8:c1::/96\"");
+	start_xlatd();
+	dns_read(fd, &q);
+	dns_answer(fd, &q, "2001:db8:a::c000:aa", 600, 0, 0);
+	await_prefix("2001:db8:a::/96");
+	stop_xlatd();
+	close(fd);
+	close(tap);
 }
 END_TEST
 
@@ -719,6 +865,8 @@ int main(int argc, char **argv)
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, dns_followed);
 	tcase_add_test(t, dns_servers);
+	tcase_add_test(t, dns_truncated);
+	tcase_add_test(t, dns_link_local);
 	tcase_add_test(t, neutral_and_reload);
 	tcase_add_test(t, ra_followed);
 	tcase_add_test(t, first_that_is_of_use);
