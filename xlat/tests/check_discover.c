@@ -12,7 +12,9 @@
 #include <ifaddrs.h>
 #include <jansson.h>
 #include <linux/if_tun.h>
+#include <linux/ipv6.h>
 #include <net/if.h>
+#include <net/route.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -467,9 +469,143 @@ START_TEST(dns_link_local)
 }
 END_TEST
 
-/* Moves with the prefix, and is kept by a reload. */
+/* Where the first mapping of the CLAT lies. */
+static void get_eam(char *text, size_t len)
+{
+	json_t *o = request("eam"), *v = json_object_get(o, "entries");
+	const char *s = json_string_value(
+		json_object_get(json_array_get(v, 0), "ipv6"));
+
+	ck_assert_ptr_nonnull(s);
+	snprintf(text, len, "%s", s);
+	json_decref(o);
+}
+
+static void add_address(const char *name, const char *text)
+{
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct in6_ifreq r = {.ifr6_prefixlen = 128,
+			      .ifr6_ifindex = (int)if_nametoindex(name)};
+
+	inet_pton(AF_INET6, text, &r.ifr6_addr);
+	need(!ioctl(fd, SIOCSIFADDR, &r), "SIOCSIFADDR");
+	close(fd);
+}
+
+static void add_route(const char *name, const char *text, uint16_t len)
+{
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct in6_rtmsg r = {.rtmsg_dst_len = len,
+			      .rtmsg_metric = 1,
+			      .rtmsg_flags = RTF_UP,
+			      .rtmsg_ifindex = (int)if_nametoindex(name)};
+
+	inet_pton(AF_INET6, text, &r.rtmsg_dst);
+	need(!ioctl(fd, SIOCADDRT, &r), "SIOCADDRT");
+	close(fd);
+}
+
+/*
+ * Who tells a server of the internet that its packet to @host (behind the
+ * CLAT) has seen too many hops: the CLAT, by its own address.
+ */
+static void get_icmp_source(const char *server, const char *host, char *text)
+{
+	int udp = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int icmp = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMPV6);
+	struct sockaddr_in6 a = {.sin6_family = AF_INET6}, from;
+	struct pollfd p = {.fd = icmp, .events = POLLIN};
+	socklen_t len = sizeof(from);
+	uint8_t msg[2048] = {0};
+	int one = 1;
+
+	inet_pton(AF_INET6, server, &a.sin6_addr);
+	need(!bind(udp, (struct sockaddr *)&a, sizeof(a)), server);
+	need(!bind(icmp, (struct sockaddr *)&a, sizeof(a)), server);
+	setsockopt(udp, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &one, sizeof(one));
+	inet_pton(AF_INET6, host, &a.sin6_addr);
+	a.sin6_port = htons(9);
+	need(sendto(udp, msg, 8, 0, (struct sockaddr *)&a, sizeof(a)) == 8,
+	     host);
+	while (msg[0] != 3) { /* time exceeded */
+		ck_assert_int_eq(poll(&p, 1, DEADLINE_NS / NS_PER_MS), 1);
+		need(recvfrom(icmp, msg, sizeof(msg), 0,
+			      (struct sockaddr *)&from, &len) > 0,
+		     "recvfrom");
+	}
+	inet_ntop(AF_INET6, &from.sin6_addr, text, INET6_ADDRSTRLEN);
+	close(icmp);
+	close(udp);
+}
+
+/* @place: a /120, as text; 192.0.0.8 in its /96. */
+static void expect_self(const char *place, const char *self)
+{
+	struct in6_addr a;
+	char text[64], *slash;
+
+	snprintf(text, sizeof(text), "%s", place);
+	slash = strchr(text, '/');
+	ck_assert_str_eq(slash, "/120");
+	*slash = '\0';
+	inet_pton(AF_INET6, text, &a);
+	memcpy(&a.s6_addr[12], "\300\0\0\10", 4);
+	inet_ntop(AF_INET6, &a, text, sizeof(text));
+	ck_assert_str_eq(self, text);
+}
+
+/* A host at @place, whose last octet is then 9. */
+static void host_at(const char *place, char *text)
+{
+	struct in6_addr a;
+
+	snprintf(text, 64, "%.*s", (int)strcspn(place, "/"), place);
+	inet_pton(AF_INET6, text, &a);
+	a.s6_addr[15] = 9;
+	inet_ntop(AF_INET6, &a, text, 64);
+}
+
+/* Addresses that leave checksums alone, and the CLAT's own among them, move
+ * with the prefix. */
+START_TEST(neutral_moves)
+{
+	char first[64], second[64], host[64], self[INET6_ADDRSTRLEN];
+	struct query q;
+	int fd;
+
+	new_namespace();
+	fd = dns_open();
+	add_address("lo", "2001:db8:a::c000:201");
+	add_address("lo", "2001:db8:b::c000:201");
+	write_config("{from: dns, servers: [\"::1\"]}",
+		     "\"2001:db8:c1:2::/64\", checksum-neutral: true");
+	start_xlatd();
+	add_route("clat", "2001:db8:c1:2::", 64);
+	dns_read(fd, &q);
+	dns_answer(fd, &q, "2001:db8:a::c000:aa", 2, 0, 0);
+	await_prefix("2001:db8:a::/96");
+	get_eam(first, sizeof(first));
+	host_at(first, host);
+	get_icmp_source("2001:db8:a::c000:201", host, self);
+	expect_self(first, self);
+	dns_read(fd, &q);
+	dns_answer(fd, &q, "2001:db8:b::c000:aa", 600, 0, 0);
+	await_prefix("2001:db8:b::/96");
+	get_eam(second, sizeof(second));
+	ck_assert_str_ne(first, second);
+	host_at(second, host);
+	get_icmp_source("2001:db8:b::c000:201", host, self);
+	expect_self(second, self);
+	stop_xlatd();
+	close(fd);
+}
+END_TEST
+
+/* What is known is kept by a reload, and neutral addresses move with those
+ * of the CLAT. */
 START_TEST(neutral_and_reload)
 {
+	char before[64], after[64];
 	struct query q;
 	json_t *o;
 	int fd;
@@ -482,12 +618,16 @@ START_TEST(neutral_and_reload)
 	dns_read(fd, &q);
 	dns_answer(fd, &q, "2001:db8:a::c000:aa", 600, 0, 0);
 	await_prefix("2001:db8:a::/96");
+	get_eam(before, sizeof(before));
 	write_config("{from: dns, servers: [\"::1\"]}",
 		     "\"2001:db8:c1:3::/64\", checksum-neutral: true");
 	o = request("reload");
 	ck_assert(json_is_true(json_object_get(o, "ok")));
 	json_decref(o);
 	await_prefix("2001:db8:a::/96");
+	get_eam(after, sizeof(after));
+	ck_assert_int_eq(strncmp(before, "2001:db8:c1:2:", 14), 0);
+	ck_assert_int_eq(strncmp(after, "2001:db8:c1:3:", 14), 0);
 	write_config("64:ff9b::/96", "\"2001:db8:c1::/96\"");
 	o = request("reload");
 	ck_assert_ptr_nonnull(strstr(
@@ -601,18 +741,6 @@ START_TEST(ra_followed)
 	close(tap);
 }
 END_TEST
-
-/* Where the first mapping of the CLAT lies. */
-static void get_eam(char *text, size_t len)
-{
-	json_t *o = request("eam"), *v = json_object_get(o, "entries");
-	const char *s = json_string_value(
-		json_object_get(json_array_get(v, 0), "ipv6"));
-
-	ck_assert_ptr_nonnull(s);
-	snprintf(text, len, "%s", s);
-	json_decref(o);
-}
 
 static void tell(const char *line)
 {
@@ -867,6 +995,7 @@ int main(int argc, char **argv)
 	tcase_add_test(t, dns_servers);
 	tcase_add_test(t, dns_truncated);
 	tcase_add_test(t, dns_link_local);
+	tcase_add_test(t, neutral_moves);
 	tcase_add_test(t, neutral_and_reload);
 	tcase_add_test(t, ra_followed);
 	tcase_add_test(t, first_that_is_of_use);
