@@ -207,7 +207,11 @@ static void inner_l4_46(uint8_t *l4, uint32_t avail, const struct pkt_ip *in,
 			  sum_ends6(&to->src, &to->dst), to, false);
 }
 
-/* Quoted ICMP: only echoes have a form in the other family. */
+/*
+ * Quoted ICMP: only echoes have a form in the other family. Of the first
+ * fragment of one the type changes, and the checksum by as much as can be
+ * known: the length in the pseudo-header is the fragment's, not the whole's.
+ */
 static bool inner_ok(const struct pkt_ip *in, bool v6)
 {
 	if (in->proto == PROTO_IGMP && !v6)

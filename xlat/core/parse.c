@@ -68,7 +68,7 @@ static enum reason parse_transport(const uint8_t *d, struct pkt_ip *ip, bool v6,
 {
 	uint8_t icmp = v6 ? PROTO_ICMP6 : PROTO_ICMP4;
 	enum reason reason;
-	bool echo;
+	bool echo, split;
 
 	ip->sport = 0;
 	ip->dport = 0;
@@ -80,13 +80,15 @@ static enum reason parse_transport(const uint8_t *d, struct pkt_ip *ip, bool v6,
 	 * other family's ICMP, or an extension header, would change meaning. */
 	if (ip->proto == (v6 ? PROTO_ICMP4 : PROTO_ICMP6))
 		return REASON_BAD_HEADER;
-	if (ip->proto == icmp && pkt_ip_is_frag(ip))
-		return REASON_FRAG_ICMP;
+	/* quoted ones: we make such of echoes that are too long */
+	split = ip->proto == icmp && pkt_ip_is_frag(ip) && !inner;
 	if (ip->frag_off)
-		return REASON_OK;
+		return split ? REASON_FRAG_ICMP : REASON_OK;
 	reason = parse_l4(d, ip, inner);
 	if (reason || ip->proto != icmp)
 		return reason;
+	if (split)
+		return REASON_FRAG_ICMP;
 	echo = v6 ? icmp_echo64(ip->icmp_type) != 0xff
 		  : icmp_echo46(ip->icmp_type) != 0xff;
 	if (echo)

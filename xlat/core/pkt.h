@@ -121,7 +121,8 @@ static inline bool pkt_ip_is_frag(const struct pkt_ip *ip)
  * arithmetic, at least the fixed transport header of an unfragmented packet
  * or first fragment (TCP 20, UDP 8, ICMP 8 bytes), offload metadata against
  * the headers. In an ICMP error the inner packet may be cut anywhere behind
- * its IP header; has_ports says whether enough of it is there.
+ * its IP header, and be a fragment even of ICMP; has_ports says whether enough
+ * of it is there.
  *
  * A partial checksum that is not the transport header's own (a tunnel's inner
  * one, say) is completed here.
