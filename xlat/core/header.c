@@ -106,7 +106,8 @@ void l4_update(uint8_t *l4, uint32_t avail, uint8_t proto, uint64_t old,
 	if (proto == PROTO_UDP && !check)
 		return; /* no checksum: none to keep */
 	check = csum_update(check, old, new);
-	if (proto == PROTO_UDP && !check)
+	/* RFC 768, RFC 3828 section 3.1: zero would mean "none" */
+	if ((proto == PROTO_UDP || proto == PROTO_UDPLITE) && !check)
 		check = 0xffff;
 	raw_put16(l4 + at, check);
 }
