@@ -48,6 +48,10 @@ enum {
 	ICMP6_REDIRECT = 137,
 };
 
+#define TCP_FIN 0x01u
+#define TCP_PSH 0x08u
+#define TCP_CWR 0x80u
+
 #define IP4_BYTES  20u
 #define IP6_BYTES  40u
 #define FH_BYTES   8u /* IPv6 fragment header */
@@ -153,11 +157,12 @@ enum reason pkt_check_gso(struct pkt *pkt, const struct pkt_info *info);
  */
 uint32_t gso_headers(const struct pkt *pkt, const struct pkt_ip *ip);
 
-/* How a packet gets through the next hop's MTU. */
+/* How a packet gets through the next hop's MTU. cut: as frag_iter knows how. */
 struct fit {
 	bool cut; /* must leave in fragments of at most mtu */
 	uint32_t mtu;
-	uint16_t segment;  /* of UDP, each cut for itself; 0: not */
+	uint16_t segment; /* of UDP, each cut for itself; 0: not */
+	uint32_t piece;	  /* of a superpacket too long for IPv4; 0: it is not */
 	uint16_t gso_size; /* of the result */
 };
 

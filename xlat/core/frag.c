@@ -86,12 +86,64 @@ static void head4(const struct frag_iter *it, uint8_t *d, uint32_t chunk,
 	ip4_set_csum(d);
 }
 
+/* The headers of a piece, as if it had come like that; @more: not the last. */
+static void head_piece(const struct frag_iter *it, uint8_t *d, uint32_t head,
+		       uint32_t chunk, bool more)
+{
+	uint8_t *l4 = d + it->hdr;
+	uint32_t len = head - it->hdr + chunk;
+	bool tcp = d[9] == PROTO_TCP;
+
+	put16(d + 2, head + chunk);
+	if (!(get16(d + 6) & IP4_DF)) /* one for each segment */
+		put16(d + 4, get16(d + 4) + it->pos / it->pkt->gso.gso_size);
+	ip4_set_csum(d);
+	if (tcp) {
+		put32(l4 + 4, get32(l4 + 4) + it->pos);
+		if (more)
+			l4[13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
+		if (it->pos)
+			l4[13] &= (uint8_t)~TCP_CWR;
+	} else {
+		put16(l4 + 4, len);
+	}
+	raw_put16(l4 + (tcp ? 16 : 6),
+		  csum_fold(csum_pseudo4(d + 12, d + 16, d[9], len)));
+}
+
+/* Superpackets out of a longer one: offload metadata stays. */
+static bool next_piece(struct frag_iter *it, struct pkt *frag)
+{
+	const struct pkt *p = it->pkt;
+	uint32_t head = it->hdr + (p->data[9] == PROTO_TCP
+					   ? (p->data[it->hdr + 12] >> 4) * 4u
+					   : 8);
+	uint32_t left = p->len - head - it->pos;
+	uint32_t chunk = left < it->piece ? left : it->piece;
+	uint32_t room = frag->len + frag->tailroom;
+
+	if (!left || room < head + chunk)
+		return false;
+	memcpy(frag->data, p->data, head);
+	memcpy(frag->data + head, p->data + head + it->pos, chunk);
+	head_piece(it, frag->data, head, chunk, chunk < left);
+	it->pos += chunk;
+	frag->len = head + chunk;
+	frag->tailroom = room - frag->len;
+	frag->gso = p->gso;
+	if (chunk <= p->gso.gso_size)
+		frag->gso.type = PKT_GSO_NONE;
+	return true;
+}
+
 bool frag_next(struct frag_iter *it, struct pkt *frag)
 {
 	uint32_t room = frag->len + frag->tailroom;
 	uint32_t head, left, chunk;
 	bool more;
 
+	if (it->piece)
+		return next_piece(it, frag);
 	left = datagram_bytes(it) - it->pos;
 	if (!left) {
 		if (!next_segment(it))

@@ -25,6 +25,11 @@ struct frag_iter {
 	 * cut for itself; 0: pkt is one datagram.
 	 */
 	uint16_t segment;
+	/*
+	 * An IPv4 superpacket longer than IPv4 allows: most payload bytes of
+	 * each of the superpackets that it becomes; 0: it is not that.
+	 */
+	uint32_t piece;
 	uint32_t segment_at; /* private: where the present one starts */
 	uint8_t udp[8];	     /* private: its header */
 };
@@ -33,8 +38,9 @@ struct frag_iter {
  * frag_next - build the next fragment.
  * @it: out->frag after VERDICT_FRAGMENT
  * @frag: data, headroom and tailroom say where it may be built: at data, over
- *        at most len + tailroom bytes (mtu is always enough); len is set,
- *        tailroom is what remains, gso is cleared
+ *        at most len + tailroom bytes (mtu is always enough, but for a piece
+ *        of a superpacket: 65535); len is set, tailroom is what remains, gso
+ *        is cleared, but for such a piece
  *
  * Returns false when all have been given out, or when @frag has no room for
  * even the smallest one. Context: pure. RFC 7915 sections 4, 4.1 and 5.1.1.

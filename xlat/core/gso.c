@@ -116,6 +116,7 @@ enum reason fit_mtu(const struct pkt *pkt, const struct pkt_ip *ip, uint32_t l3,
 	fit->cut = false;
 	fit->mtu = cut;
 	fit->segment = 0;
+	fit->piece = 0;
 	fit->gso_size = pkt->gso.gso_size;
 	if (len <= cut)
 		return REASON_OK;

@@ -54,7 +54,9 @@ void hdr64_write(uint8_t *at, const struct hdr64 *h)
 		ident = ip->frag_id & 0xffff;
 		flags = (ip->frag_more ? IP4_MF : 0) | ip->frag_off / 8u;
 	}
-	w[0] = htonl(0x45u << 24 | tos << 16 | (IP4_BYTES + h->payload));
+	/* of a superpacket that leaves in pieces the length is theirs */
+	w[0] = htonl(0x45u << 24 | tos << 16 |
+		     ((IP4_BYTES + h->payload) & 0xffff));
 	w[1] = htonl(ident << 16 | flags);
 	w[2] = htonl((uint32_t)h->ttl << 24 | (uint32_t)proto64(ip->proto)
 						      << 16);

@@ -49,12 +49,15 @@ static void transport46(struct pkt *pkt, const struct pkt_ip *ip,
 /* Offsets count from the start of the packet, which has moved. */
 static void gso46(struct pkt *pkt, int32_t grown, uint16_t gso_size)
 {
+	int32_t hint = pkt->gso.hdr_len + grown;
+
 	if (!pkt->gso.needs_csum)
 		return;
 	pkt->gso.csum_start = (uint16_t)(pkt->gso.csum_start + grown);
 	if (pkt->gso.type == PKT_GSO_NONE)
 		return;
-	pkt->gso.hdr_len = (uint16_t)(pkt->gso.hdr_len + grown);
+	/* behind long options it shrinks, and it came from outside */
+	pkt->gso.hdr_len = (uint16_t)(hint > 0 ? hint : 0);
 	pkt->gso.gso_size = gso_size;
 	if (pkt->gso.type == PKT_GSO_TCP4)
 		pkt->gso.type = PKT_GSO_TCP6;

@@ -70,8 +70,28 @@ static enum verdict cut64(const struct pkt *pkt, const struct pkt_ip *ip,
 		.mtu = fit->mtu,
 		.base = ip->frag_off,
 		.segment = fit->segment,
+		.piece = fit->piece,
 	};
 	return VERDICT_FRAGMENT;
+}
+
+/*
+ * IPv6 counts without its header, IPv4 with it: of what fits the one some does
+ * not fit the other. A superpacket becomes two.
+ */
+static enum reason fit_ipv4(const struct pkt *pkt, const struct pkt_ip *ip,
+			    struct fit *fit)
+{
+	uint32_t room;
+
+	if (fit->segment)
+		return REASON_OK; /* each datagram for itself */
+	if (pkt->gso.type == PKT_GSO_NONE)
+		return REASON_TOO_LONG_FOR_IPV4;
+	room = 65535 - IP4_BYTES - gso_headers(pkt, ip);
+	fit->piece = room - room % fit->gso_size;
+	fit->cut = true;
+	return REASON_OK;
 }
 
 static enum reason check64(const struct pkt *pkt, const struct pkt_info *info,
@@ -87,8 +107,9 @@ static enum reason check64(const struct pkt *pkt, const struct pkt_info *info,
 	if (info->icmp_error)
 		return REASON_OK; /* its length is known afterwards */
 	reason = fit_mtu(pkt, ip, IP4_BYTES, df, cfg->mtu4, cfg->mtu4, fit);
-	if (!reason && IP4_BYTES + (ip->end - ip->l4) > 65535)
-		reason = REASON_TOO_LONG_FOR_IPV4;
+	/* of a fragment: what it would be part of */
+	if (!reason && IP4_BYTES + ip->frag_off + (ip->end - ip->l4) > 65535)
+		reason = fit_ipv4(pkt, ip, fit);
 	return reason;
 }
 
@@ -144,7 +165,7 @@ enum verdict xlat_64(struct pkt *pkt, const struct pkt_info *info,
 			       });
 	if (!fit.cut)
 		return VERDICT_FORWARD;
-	if (!fit.segment)
+	if (!fit.segment && !fit.piece)
 		pkt_csum_complete(pkt);
 	return cut64(pkt, ip, &fit, out);
 }

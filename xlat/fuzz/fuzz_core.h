@@ -90,7 +90,8 @@ static inline void fuzz_fragments(struct xlat_out *out, int dir)
 	uint32_t n = 0;
 
 	for (;;) {
-		room_init(&r, NULL, 0, 0, out->frag.mtu);
+		room_init(&r, NULL, 0, 0,
+			  out->frag.piece ? 65535 : out->frag.mtu);
 		if (!frag_next(&out->frag, &r.pkt))
 			break;
 		assert(room_consistent(&r));

@@ -119,16 +119,46 @@ static void check_super(int dir, uint8_t proto, uint32_t size)
 	ck_assert_uint_eq(r.pkt.gso.type, proto == 17 ? PKT_GSO_UDP_L4
 					  : dir == 46 ? PKT_GSO_TCP6
 						      : PKT_GSO_TCP4);
+	if (dir == 64) /* the head's are for all of them */
+		ck_assert_uint_eq(r.pkt.data[6],
+				  20 + head + size > 1260 ? 0x40 : 0);
 	for (i = 0; i < n; i++) {
 		ck_assert_uint_eq(ref_segment(&r.pkt, i, after), len[i]);
-		hide_ident(after);
-		hide_ident(before[i]);
+		/* the last one is shorter: by itself it may do without DF */
+		(i + 1 < n ? hide_ident_only : hide_ident)(after);
+		(i + 1 < n ? hide_ident_only : hide_ident)(before[i]);
 		ck_assert_msg(!memcmp(after, before[i], len[i]),
 			      "dir %d proto %u size %u segment %u", dir, proto,
 			      size, i);
 	}
 	room_fini(&r);
 }
+
+/* The length of all headers is a hint of the sender's, and may be too small
+ * to lose what the options do. */
+START_TEST(header_hint_below_zero)
+{
+	static struct bytes b;
+	struct room r;
+
+	make4(&b, 6, 40 + 2000);
+	b.v[0] = 0x4f;
+	memset(b.v + 20, 1, 40); /* options: nothing, forty times */
+	memset(b.v + 60, 0, 20);
+	b.v[72] = 0x50;
+	b.v[9] = 6;
+	ref_ip4_csum(b.v);
+	room_init(&r, b.v, b.len, PKT_HEADROOM, 0);
+	make_partial(&r.pkt, 60, 6);
+	r.pkt.gso.type = PKT_GSO_TCP4;
+	r.pkt.gso.gso_size = 1000;
+	r.pkt.gso.hdr_len = 10;
+	run(&r, 46);
+	ck_assert_uint_eq(r.pkt.gso.hdr_len, 0);
+	ck_assert_uint_eq(r.pkt.gso.csum_start, 40);
+	room_fini(&r);
+}
+END_TEST
 
 START_TEST(superpacket_is_its_segments)
 {
@@ -386,25 +416,97 @@ START_TEST(superpacket_header_beyond_end)
 }
 END_TEST
 
-/* IPv6 counts without its header, IPv4 with it. */
+/* What one superpacket becomes: their segments are its segments. */
+static void expect_two(struct room *r, uint32_t head)
+{
+	static uint8_t want[66000], got[66000];
+	static uint8_t buf[65535];
+	struct pkt whole = r->pkt, piece;
+	uint32_t n = 0, count = 0;
+
+	for (;; count++) {
+		piece = (struct pkt){.data = buf, .tailroom = sizeof(buf)};
+		if (!frag_next(&out.frag, &piece))
+			break;
+		ck_assert_uint_le(piece.len, 65535);
+		ck_assert_uint_eq(ref_get16(buf + 2), piece.len);
+		ck_assert_uint_eq(ref_sum(0, buf, 20), 0xffff);
+		ck_assert(piece.gso.needs_csum);
+		ck_assert_uint_eq(piece.gso.csum_start, 20);
+		ck_assert_uint_eq(piece.gso.type == PKT_GSO_NONE,
+				  piece.len - 20 - head <= piece.gso.gso_size);
+		ck_assert_uint_eq(ref_get16(buf + 20 + piece.gso.csum_offset),
+				  ref_pseudo(buf, buf[9], piece.len - 20));
+		for (uint32_t i = 0; i < segments(&piece, 20 + head); i++) {
+			uint32_t len = ref_segment(&piece, i, got);
+
+			ck_assert_uint_eq(ref_segment(&whole, n++, want), len);
+			if (want[6] & 0x40) { /* DF: all zero, nobody counts */
+				hide_ident_only(want);
+				hide_ident_only(got);
+			}
+			ck_assert_mem_eq(got, want, len);
+		}
+	}
+	ck_assert_uint_eq(n, segments(&whole, 20 + head));
+	ck_assert_uint_eq(count, 2);
+}
+
+/*
+ * IPv6 counts without its header, IPv4 with it: what is too long becomes two.
+ * Whole segments in the first, and flags where they belong.
+ */
 START_TEST(superpacket_longer_than_ipv4)
 {
+	static const uint32_t sizes[] = {1400, 1000, 65535 - 20 - 20, 536};
 	static struct bytes b;
+	uint8_t proto = _i & 1 ? 17 : 6;
+	uint32_t head = proto == 6 ? 20 : 8;
 	struct room r;
-	int i;
 
-	for (i = 0; i < 2; i++) {
-		make6(&b, 6, 65535 - 20 + (uint32_t)i);
+	cfg.mtu4 = 65535;
+	cfg.mtu6 = 65535;
+	for (uint32_t over = 0; over <= 20; over += 5) {
+		make6(&b, proto, 65535 - 20 + over);
 		room_init(&r, b.v, b.len, 0, 0);
-		make_partial(&r.pkt, 40, 6);
-		r.pkt.gso.type = PKT_GSO_TCP6;
-		r.pkt.gso.gso_size = 1400;
-		ck_assert_int_eq(ref_run(&r.pkt, 64, &map, &cfg, &out),
-				 i ? VERDICT_DROP : VERDICT_FORWARD);
-		ck_assert_uint_eq(out.reason,
-				  i ? REASON_TOO_LONG_FOR_IPV4 : REASON_OK);
+		make_partial(&r.pkt, 40, proto);
+		r.pkt.gso.type = proto == 6 ? PKT_GSO_TCP6 : PKT_GSO_UDP_L4;
+		r.pkt.gso.gso_size = (uint16_t)sizes[_i / 2];
+		if (proto == 6)
+			r.pkt.data[53] = 0x19; /* FIN, PSH, ACK */
+		run_verdict(&r, 64, over ? VERDICT_FRAGMENT : VERDICT_FORWARD);
+		ck_assert_uint_eq(out.reason, REASON_OK);
+		if (over)
+			expect_two(&r, head);
 		room_fini(&r);
 	}
+}
+END_TEST
+
+/* Only the first of the two has what says that the window was reduced. */
+START_TEST(superpacket_pieces_tell_cwr_once)
+{
+	static uint8_t buf[65535];
+	static struct bytes b;
+	struct pkt piece;
+	struct room r;
+
+	make6(&b, 6, 65535);
+	room_init(&r, b.v, b.len, 0, 0);
+	make_partial(&r.pkt, 40, 6);
+	r.pkt.gso.type = PKT_GSO_TCP6;
+	r.pkt.gso.ecn = true;
+	r.pkt.gso.gso_size = 1400;
+	r.pkt.data[53] = 0x98; /* CWR, ACK, PSH */
+	run_verdict(&r, 64, VERDICT_FRAGMENT);
+	piece = (struct pkt){.data = buf, .tailroom = sizeof(buf)};
+	ck_assert(frag_next(&out.frag, &piece));
+	ck_assert_uint_eq(buf[33], 0x90);
+	piece = (struct pkt){.data = buf, .tailroom = sizeof(buf)};
+	ck_assert(frag_next(&out.frag, &piece));
+	ck_assert_uint_eq(buf[33], 0x18);
+	ck_assert(!frag_next(&out.frag, &piece));
+	room_fini(&r);
 }
 END_TEST
 
@@ -443,11 +545,13 @@ int main(void)
 	tcase_add_loop_test(tc, superpacket_is_its_segments, 0, 4);
 	tcase_add_loop_test(tc, bad_offload_metadata, 0, 10);
 	tcase_add_loop_test(tc, udp_superpacket_in_fragments, 0, 2);
+	tcase_add_test(tc, header_hint_below_zero);
 	tcase_add_test(tc, superpacket_too_big);
 	tcase_add_test(tc, superpacket_without_df);
 	tcase_add_test(tc, checksum_over_other_fields);
 	tcase_add_test(tc, superpacket_header_beyond_end);
-	tcase_add_test(tc, superpacket_longer_than_ipv4);
+	tcase_add_loop_test(tc, superpacket_longer_than_ipv4, 0, 8);
+	tcase_add_test(tc, superpacket_pieces_tell_cwr_once);
 	tcase_add_test(tc, identification);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
