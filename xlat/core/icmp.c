@@ -24,12 +24,10 @@ bool icmp_error_allowed(const struct pkt_info *info)
 		return false; /* it may be one, out of sight */
 	if (info->v6)
 		return ip->proto != PROTO_ICMP6 ||
-		       (ip->icmp_type >= ICMP6_ECHO &&
-			ip->icmp_type != ICMP6_REDIRECT);
-	if (ip->proto != PROTO_ICMP4)
-		return true;
-	return !info->icmp_error && ip->icmp_type != ICMP4_QUENCH &&
-	       ip->icmp_type != ICMP4_REDIRECT;
+		       icmp_echo64(ip->icmp_type) != 0xff;
+	if (ip->proto == PROTO_IGMP)
+		return false;
+	return ip->proto != PROTO_ICMP4 || icmp_echo46(ip->icmp_type) != 0xff;
 }
 
 /* How much of @pkt can be quoted; 0: not even a header fits. */

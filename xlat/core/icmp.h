@@ -11,6 +11,8 @@
  * No, for: ICMP errors and redirects, fragments other than the first,
  * destinations that are multicast or broadcast, sources that are not one
  * host's. RFC 1122 section 3.2.2, RFC 1812 section 4.3.2.7, RFC 4443 2.4 (e).
+ * Nor for other ICMP than echoes, nor IGMP, whatever was wrong with it: RFC
+ * 7915 sections 4.2 and 5.2 drop those silently.
  * Context: pure.
  */
 bool icmp_error_allowed(const struct pkt_info *info);

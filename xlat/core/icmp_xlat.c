@@ -301,7 +301,7 @@ enum reason icmp_error64(struct pkt *pkt, const struct pkt_info *info,
 		return reason;
 	if (!inner_ok(in, true))
 		return REASON_ICMP_TYPE;
-	if (payload > 65535 - IP4_BYTES)
+	if (IP4_BYTES + in->frag_off + payload > 65535)
 		return REASON_TOO_LONG_FOR_IPV4;
 	layout_error(pkt, info, IP4_BYTES, IP4_BYTES, ICMP4_MAX, 4,
 		     extensions_at(pkt, ip, length_attribute6(&old)),

@@ -96,14 +96,17 @@ static enum reason parse_transport(const uint8_t *d, struct pkt_ip *ip, bool v6,
 	return REASON_OK;
 }
 
-/* RFC 791: what the fields of a fragment may say. */
-static enum reason check_fragment(const struct pkt_ip *ip)
+/*
+ * RFC 791, RFC 8200: what the fields of a fragment may say. @most: payload of
+ * the longest datagram.
+ */
+static enum reason check_fragment(const struct pkt_ip *ip, uint32_t most)
 {
 	uint32_t payload = ip->len - (ip->l4 - ip->l3);
 
 	if (!payload || (ip->frag_more && payload % 8))
 		return REASON_BAD_FRAGMENT;
-	if (ip->frag_off + payload > 65535)
+	if (ip->frag_off + payload > most)
 		return REASON_BAD_FRAGMENT;
 	return REASON_OK;
 }
@@ -159,7 +162,9 @@ static enum reason parse4_ip(const uint8_t *d, uint32_t l3, uint32_t end,
 	ip->proto = h[9];
 	memcpy(&ip->src.v4, h + 12, 4);
 	memcpy(&ip->dst.v4, h + 16, 4);
-	return pkt_ip_is_frag(ip) ? check_fragment(ip) : REASON_OK;
+	if (!pkt_ip_is_frag(ip))
+		return REASON_OK;
+	return check_fragment(ip, 65535 - IP4_BYTES);
 }
 
 static bool ip4_csum_good(const uint8_t *h, uint32_t len)
@@ -383,7 +388,7 @@ static enum reason parse6_ip(const uint8_t *d, uint32_t l3, uint32_t end,
 		return REASON_OK;
 	reason = skip_extensions(d, ip, ip->end, pointer);
 	if (!reason && pkt_ip_is_frag(ip))
-		reason = check_fragment(ip);
+		reason = check_fragment(ip, 65535);
 	return reason;
 }
 

@@ -67,7 +67,10 @@ struct reason_icmp reason_icmp4(enum reason r)
 		return tell(3, 5);
 	if (r == REASON_NAT64_SYN_OVER)
 		return tell(3, 3);
-	if (r == REASON_NAT64_FILTERED || prohibited(r))
+	/* RFC 7915 section 4.4 makes an exception of errors only, which
+	 * icmp_error_allowed() knows */
+	if (r == REASON_NAT64_FILTERED || r == REASON_FRAG_ICMP ||
+	    prohibited(r))
 		return tell(3, 13);
 	return nothing;
 }
@@ -85,8 +88,12 @@ struct reason_icmp reason_icmp6(enum reason r)
 	    r == REASON_NAT64_HOST_LIMIT || r == REASON_NAT64_HOST_PORTS ||
 	    r == REASON_NAT64_HOST_RATE)
 		return tell(1, 3);
-	/* RFC 6146 section 3.5, to a host whose packet was hairpinned */
-	if (r == REASON_NAT64_FILTERED || prohibited(r))
+	/*
+	 * RFC 6146 section 3.5, to a host whose packet was hairpinned. Not
+	 * about fragmented ICMPv6: section 5.4 makes an exception of all of it.
+	 */
+	if (r == REASON_NAT64_FILTERED || r == REASON_TOO_LONG_FOR_IPV4 ||
+	    prohibited(r))
 		return tell(1, 1);
 	return nothing;
 }

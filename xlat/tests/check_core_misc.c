@@ -26,24 +26,59 @@ START_TEST(reasons_have_names)
 }
 END_TEST
 
+/* Type and code as one number; -1: nothing is said. */
+static int told(struct reason_icmp r)
+{
+	return r.silent ? -1 : r.type << 8 | r.code;
+}
+
+#define SAY(t, c) ((t) << 8 | (c))
+
 /* Silence is the rule: exactly these are told to the sender. */
 START_TEST(reasons_told)
 {
-	int i, told4 = 0, told6 = 0;
+	static const struct {
+		enum reason r;
+		int v4, v6;
+	} said[] = {
+		{REASON_SOURCE_ROUTE, SAY(3, 5), -1},
+		{REASON_ROUTING_HEADER, -1, SAY(4, 0)},
+		{REASON_FRAG_EXTENSION, SAY(3, 13), SAY(1, 1)},
+		{REASON_FRAG_ICMP, SAY(3, 13), -1},
+		{REASON_NO_MAPPING_SOURCE, SAY(3, 13), SAY(1, 1)},
+		{REASON_NO_MAPPING_DESTINATION, SAY(3, 13), SAY(1, 1)},
+		{REASON_WKP_NON_GLOBAL, SAY(3, 13), SAY(1, 1)},
+		{REASON_TTL_EXPIRED, SAY(11, 0), SAY(3, 0)},
+		{REASON_TOO_BIG, SAY(3, 4), SAY(2, 0)},
+		{REASON_TOO_LONG_FOR_IPV4, -1, SAY(1, 1)},
+		{REASON_UDP_ZERO_CSUM, SAY(3, 13), SAY(1, 1)},
+		{REASON_UDP_ZERO_CSUM_FRAG, SAY(3, 13), SAY(1, 1)},
+		{REASON_NAT64_FILTERED, SAY(3, 13), SAY(1, 1)},
+		{REASON_NAT64_SYN_OVER, SAY(3, 3), -1},
+		{REASON_NAT64_NO_PORT, -1, SAY(1, 3)},
+		{REASON_NAT64_TABLE_FULL, -1, SAY(1, 3)},
+		{REASON_NAT64_HOST_LIMIT, -1, SAY(1, 3)},
+		{REASON_NAT64_HOST_PORTS, -1, SAY(1, 3)},
+		{REASON_NAT64_HOST_RATE, -1, SAY(1, 3)},
+	};
+	int want4[REASON_COUNT], want6[REASON_COUNT];
+	size_t i;
 
-	for (i = 0; i < REASON_COUNT; i++) {
-		told4 += !reason_icmp4((enum reason)i).silent;
-		told6 += !reason_icmp6((enum reason)i).silent;
+	for (i = 0; i < REASON_COUNT; i++)
+		want4[i] = want6[i] = -1;
+	for (i = 0; i < sizeof(said) / sizeof(*said); i++) {
+		want4[said[i].r] = said[i].v4;
+		want6[said[i].r] = said[i].v6;
 	}
-	ck_assert_int_eq(told4, 11);
-	ck_assert_int_eq(told6, 15);
-	ck_assert_uint_eq(reason_icmp4(REASON_NAT64_FILTERED).code, 13);
-	ck_assert_uint_eq(reason_icmp4(REASON_NAT64_SYN_OVER).type, 3);
-	ck_assert_uint_eq(reason_icmp4(REASON_NAT64_SYN_OVER).code, 3);
-	ck_assert_uint_eq(reason_icmp6(REASON_NAT64_HOST_LIMIT).code, 3);
-	ck_assert_uint_eq(reason_icmp6(REASON_NAT64_HOST_RATE).code, 3);
-	ck_assert_uint_eq(reason_icmp6(REASON_NAT64_NO_PORT).type, 1);
-	ck_assert_uint_eq(reason_icmp6(REASON_NAT64_NO_PORT).code, 3);
+	for (i = 0; i < REASON_COUNT; i++) {
+		enum reason r = (enum reason)i;
+
+		ck_assert_msg(told(reason_icmp4(r)) == want4[i] &&
+				      told(reason_icmp6(r)) == want6[i],
+			      "%s: %x, %x", reason_name(r),
+			      (unsigned int)told(reason_icmp4(r)),
+			      (unsigned int)told(reason_icmp6(r)));
+	}
 }
 END_TEST
 
