@@ -13,7 +13,7 @@ prefix ?= /usr/local
 V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
 
-PKGS := libnl-3.0 libnl-route-3.0 libnl-genl-3.0 yaml-0.1 jansson libpcap
+PKGS := libnl-3.0 libnl-route-3.0 libnl-genl-3.0 yaml-0.1 jansson libpcap libbpf
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -35,9 +35,10 @@ core_SRCS := addrmap csum eam frag gso header icmp icmp_map icmp_xlat lpm \
 nat64_SRCS := nat64 table syn watch subscriber pool4 inspect frag held standby \
 	sync replica compare migrate blocks idle binding pcp gather
 io_SRCS := io tun packet memory vnet
+bpf_SRCS := fastpath
 daemon_SRCS := path burst plat memory config config_lists config_clat config_sync \
 	config_log config_pcp sync pcp journal who setup server control answers answers_plat answers_pcp answers_sync answers_eam ctl discover \
-	discover_dns discover_ra
+	discover_dns discover_ra fast config_fast
 spec_SRCS := catalogue names kinds profile topology topology_check measure \
 	events expect scenario matrix
 plan_SRCS := addrplan links nodes plan print routes steps
@@ -64,16 +65,17 @@ advise_SRCS := derive print read setting
 cmd_SRCS := advise usage run session matrix resdir testbed host plan clean doctor \
 	prepare engines conform
 
-XLAT_FOLDERS := base core nat64 io daemon
+XLAT_FOLDERS := base core nat64 io bpf daemon
 SIM_FOLDERS := spec plan world engine relay probe timeline score report conform \
 	advise cmd
 PURE_FOLDERS := core nat64 plan score
 
-XLATD_LIBS := daemon nat64 io core base
+XLATD_LIBS := daemon nat64 io bpf core base
 XLATSIM_LIBS := cmd advise conform timeline probe engine relay report score world plan spec base
 
 base_LDLIBS := -lyaml
 daemon_LDLIBS := -ljansson -lcrypto
+bpf_LDLIBS := -lbpf
 world_LDLIBS := -lnl-route-3 -lnl-genl-3 -lnl-3
 engine_LDLIBS := -ljansson -lnl-3
 relay_LDLIBS := -ljansson -lm
@@ -128,6 +130,19 @@ $(foreach s,$(VERSION_SRCS),$(BUILD)/obj/$(call version_obj,$(s)).o): $(BUILD)/v
 $(BUILD)/version: version-now
 	@mkdir -p $(@D)
 	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' >$@
+
+# The kernel's half of the fast path is linked in as bytes. Without clang they
+# are none, and xlatd says so to whoever wants it.
+BPF_CLANG := $(shell command -v clang)
+BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Wextra $(if $(CI)$(WERROR),-Werror) \
+	-I/usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
+$(call lib,bpf): $(BUILD)/obj/bpf/fast_object.o
+$(BUILD)/obj/bpf/fast.bpf.o: xlat/bpf/fast.bpf.c xlat/bpf/fast.h | deps-hint
+	@mkdir -p $(@D)
+	$(if $(filter 0,$(V)),@echo "  BPF   $<")
+	$(Q)$(if $(BPF_CLANG),$(BPF_CLANG) $(BPF_CFLAGS) -c -o $@ $<,: >$@)
+$(BUILD)/obj/bpf/fast_object.o: $(BUILD)/obj/bpf/fast.bpf.o
+	$(Q)cd $(@D) && $(LD) -r -b binary -z noexecstack -o $(@F) $(<F)
 
 .PHONY: deps-hint
 deps-hint:
@@ -214,7 +229,7 @@ lint: deps
 	@cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr \
 		--enable=warning,portability -j $(JOBS) -D_GNU_SOURCE \
 		--suppress=unknownMacro xlat/*/ sim/ && echo "cppcheck: ok"
-	@clang-tidy --quiet $(filter-out xlat/fuzz/% sim/fuzz/% xlat/tests/% sim/tests/%,$(filter %.c,$(SOURCES))) -- -std=gnu17 -D_GNU_SOURCE \
+	@clang-tidy --quiet $(filter-out %.bpf.c xlat/fuzz/% sim/fuzz/% xlat/tests/% sim/tests/%,$(filter %.c,$(SOURCES))) -- -std=gnu17 -D_GNU_SOURCE \
 		-DXLATSIM_VERSION='"$(VERSION)"' $(PKG_CFLAGS) && echo "clang-tidy: ok"
 
 # FUZZ_SECONDS each; a crash is written to the current folder.
@@ -281,8 +296,8 @@ $(BUILD)/bench_engine $(BUILD)/bench_plat: $(BUILD)/bench_%: sim/tests/bench_%.c
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.c %.a,$^) $(call ldlibs,$(BENCH_LIBS)) -ljansson
 # The tables and the path of a NAT64 in process, beside their goals.
 .PHONY: bench-nat64
-$(BUILD)/bench_nat64: xlat/tests/bench_nat64.c $(call libs,daemon nat64 io core base) | deps-hint
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.c %.a,$^) $(call ldlibs,daemon nat64 io core base)
+$(BUILD)/bench_nat64: xlat/tests/bench_nat64.c $(call libs,daemon nat64 io bpf core base) | deps-hint
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.c %.a,$^) $(call ldlibs,daemon nat64 io bpf core base)
 bench-nat64: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/bench_nat64
 	@$(BUILD)/bench_nat64

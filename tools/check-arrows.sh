@@ -12,7 +12,8 @@ allowed() {
 	xlat/base) echo ;;
 	xlat/core) echo xlat/base ;;
 	xlat/nat64 | xlat/io) echo xlat/base xlat/core ;;
-	xlat/daemon) echo xlat/base xlat/core xlat/nat64 xlat/io ;;
+	xlat/bpf) echo xlat/base xlat/core ;;
+	xlat/daemon) echo xlat/base xlat/core xlat/nat64 xlat/io xlat/bpf ;;
 	sim/spec) echo xlat/base ;;
 	sim/plan | sim/score) echo xlat/base sim/spec ;;
 	sim/world) echo xlat/base sim/spec sim/plan ;;
@@ -29,7 +30,7 @@ allowed() {
 		sim/relay sim/probe sim/score sim/report sim/timeline \
 		sim/conform sim/advise sim/cmd ;;
 	xlat/tests | xlat/fuzz) echo xlat/base xlat/core xlat/nat64 xlat/io \
-		xlat/daemon xlat/tests ;;
+		xlat/bpf xlat/daemon xlat/tests ;;
 	sim/tests | sim/fuzz) echo xlat/base sim/spec sim/plan sim/world \
 		sim/engine sim/relay sim/probe sim/score sim/report \
 		sim/timeline sim/conform sim/advise sim/cmd ;;

@@ -12,12 +12,13 @@
 set -eu
 
 build="gcc make pkg-config libc6-dev libnl-3-dev libnl-route-3-dev
-libnl-genl-3-dev libyaml-dev libjansson-dev libpcap-dev libssl-dev check"
+libnl-genl-3-dev libyaml-dev libjansson-dev libpcap-dev libssl-dev libbpf-dev
+clang check"
 run="bind9 bind9-utils frr iperf3 unbound nftables"
 tests="iproute2 ethtool hostname bind9-dnsutils tayga"
 jool="user-mode-linux jool-tools flex bison bc libelf-dev kmod xz-utils
 binutils util-linux"
-lint="clang clang-format clang-tidy cppcheck libclang-rt-dev git man-db
+lint="clang-format clang-tidy cppcheck libclang-rt-dev git man-db
 afl++"
 
 want="$build $run $tests"

@@ -9,6 +9,7 @@
  *
  *	2001:db8:2::2			forwarded by the kernel
  *	2001:db8:64::198.51.100.2	xlatd siit, on its TUN device
+ *	2001:db8:66::198.51.100.2	another, with its fast path (tc BPF)
  *	2001:db8:65::198.51.100.2	tayga, on its TUN device
  *
  * Rounds are interleaved and each ratio compares neighbours in time; what is
@@ -21,16 +22,16 @@
 
 #include "bench_run.h"
 
-enum way { PLAIN, XLATD, TAYGA, N_WAYS };
+enum way { PLAIN, XLATD, FAST, TAYGA, N_WAYS };
 enum load { TCP1_UP, TCP1_DOWN, TCP4_UP, TCP4_DOWN, UDP64, N_LOADS };
 
-static const char *const way_names[] = {"plain", "xlatd", "tayga"};
+static const char *const way_names[] = {"plain", "xlatd", "fast", "tayga"};
 static const char *const load_names[] = {"1 TCP stream up", "1 TCP stream down",
 					 "4 TCP streams up",
 					 "4 TCP streams down", "UDP 64 B"};
-static const char *const targets[] = {"2001:db8:2::2",
-				      "2001:db8:64::198.51.100.2",
-				      "2001:db8:65::198.51.100.2"};
+static const char *const targets[] = {
+	"2001:db8:2::2", "2001:db8:64::198.51.100.2",
+	"2001:db8:66::198.51.100.2", "2001:db8:65::198.51.100.2"};
 
 static struct proc *engines[N_WAYS];
 static double rate[N_LOADS][N_WAYS][BENCH_MAX_ROUNDS]; /* bit/s, packets/s */
@@ -44,6 +45,12 @@ static void start_engines(const char *program)
 		"eam: [{ipv4: 10.0.0.2, ipv6: \"2001:db8:1::2\"}]\n"
 		"lowest-ipv6-mtu: 1500\n");
 	bench_lead("xlatd0", "2001:db8:64::", "10.0.0.2", 32);
+	engines[FAST] = bench_start_xlatd(
+		program, "siit", "xlatd1",
+		"tun: {name: xlatd1}\npref64: 2001:db8:66::/96\n"
+		"eam: [{ipv4: 10.2.0.2, ipv6: \"2001:db8:1::2\"}]\n"
+		"lowest-ipv6-mtu: 1500\nfast-path: [client, server]\n");
+	bench_lead("xlatd1", "2001:db8:66::", "10.2.0.2", 32);
 	engines[TAYGA] = bench_start_tayga(
 		"tun-device tayga0\nipv4-addr 10.1.0.254\n"
 		"ipv6-addr 2001:db8:ff::254\nprefix 2001:db8:65::/96\n"
@@ -80,11 +87,38 @@ static void measure(void)
 	bench_show(0, NULL, NULL);
 }
 
+/* What is asked of a way by load: through the TUN device, and beside it. */
+static const struct goals {
+	double of_plain[N_LOADS], of_tayga[N_LOADS];
+	double cpu; /* of plain, at most */
+} goals[N_WAYS] = {
+	[XLATD] = {{0.8, 0.8, 0.4, 0.4, 0.6}, {6, 6, 8, 8, 1.2}, 2.5},
+	[FAST] = {{0.85, 0.85, 0.85, 0.85, 0.9}, {5, 5, 12, 12, 1.7}, 1.2},
+};
+
+static void print_ratios(enum load load, enum way way)
+{
+	const struct goals *g = &goals[way];
+
+	printf("  %-6s of plain", way_names[way]);
+	bench_goal(bench_ratio(rate[load][way], rate[load][PLAIN]),
+		   g->of_plain[load], false);
+	if (engines[TAYGA]) {
+		printf("\n         of tayga");
+		bench_goal(bench_ratio(rate[load][way], rate[load][TAYGA]),
+			   g->of_tayga[load], false);
+	}
+	if (load != UDP64) {
+		printf("\n         CPU of plain");
+		bench_goal(bench_ratio(cpu_per_gb[load][way],
+				       cpu_per_gb[load][PLAIN]),
+			   g->cpu, true);
+	}
+	printf("\n");
+}
+
 static void print_load(enum load load)
 {
-	static const double of_plain[] = {0.8, 0.8, 0.4, 0.4, 0.6};
-	static const double of_tayga[] = {6, 6, 8, 8, 1.2};
-
 	printf("%s\n", load_names[load]);
 	for (int way = 0; way < (engines[TAYGA] ? N_WAYS : TAYGA); way++) {
 		double median = bench_median(rate[load][way]);
@@ -97,21 +131,8 @@ static void print_load(enum load load)
 			       bench_median(cpu_per_gb[load][way]));
 		printf("\n");
 	}
-	printf("  of plain");
-	bench_goal(bench_ratio(rate[load][XLATD], rate[load][PLAIN]),
-		   of_plain[load], false);
-	if (engines[TAYGA]) {
-		printf("\n  of tayga");
-		bench_goal(bench_ratio(rate[load][XLATD], rate[load][TAYGA]),
-			   of_tayga[load], false);
-	}
-	if (load != UDP64) {
-		printf("\n  CPU of plain");
-		bench_goal(bench_ratio(cpu_per_gb[load][XLATD],
-				       cpu_per_gb[load][PLAIN]),
-			   2.5, true);
-	}
-	printf("\n");
+	print_ratios(load, XLATD);
+	print_ratios(load, FAST);
 }
 
 int main(int argc, char **argv)

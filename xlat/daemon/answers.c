@@ -78,6 +78,23 @@ static json_t *packet_socket_json(const struct io_packet_stats *io)
 	return o;
 }
 
+static json_t *fast_path_json(const struct server *s)
+{
+	struct fastpath_stats st;
+	json_t *o = json_object();
+
+	fast_get_stats(s->fast, &st);
+	put(o, "received4", st.v4.packets);
+	put(o, "received6", st.v6.packets);
+	put(o, "bytes4", st.v4.bytes);
+	put(o, "bytes6", st.v6.bytes);
+	put(o, "superpackets", st.v4.superpackets + st.v6.superpackets);
+	put(o, "pairs_offered", st.offered);
+	put(o, "pairs_rate_limited", st.limited);
+	put(o, "generations", st.generations);
+	return o;
+}
+
 static json_t *nat64_json(const struct nat64 *n)
 {
 	struct nat64_stats st;
@@ -165,6 +182,8 @@ static json_t *stats(struct server *s)
 	if (io_get_packet_stats(s->io, &io))
 		json_object_set_new(o, "packet_socket",
 				    packet_socket_json(&io));
+	if (s->fast)
+		json_object_set_new(o, "fast_path", fast_path_json(s));
 	if (s->config->role != ROLE_PLAT)
 		json_object_set_new(o, "pref64", pref64_json(s));
 	if (s->setup.path.nat64)

@@ -93,6 +93,11 @@ static const char *const hairpins[] = {"intrinsic", "simple", "off", NULL};
 		.max = 9007199254740992.0                                      \
 	}
 
+#define FAST_FIELD                                                             \
+	{                                                                      \
+		.key = "fast-path", .type = YF_NODE, .offset = RAW(fast)       \
+	}
+
 static const struct yfield clat_fields[] = {
 	COMMON_FIELDS,
 	{.key = "pref64",
@@ -102,6 +107,7 @@ static const struct yfield clat_fields[] = {
 	{.key = "clat", .type = YF_NODE, .offset = RAW(clat), .required = true},
 	{.key = "eam", .type = YF_NODE, .offset = RAW(eam)},
 	ICMP_POOL_FIELDS,
+	FAST_FIELD,
 	{0},
 };
 
@@ -114,6 +120,7 @@ static const struct yfield siit_fields[] = {
 	 .offset = RAW(hairpin),
 	 .words = hairpins},
 	ICMP_POOL_FIELDS,
+	FAST_FIELD,
 	{0},
 };
 
@@ -509,6 +516,8 @@ static struct config *read_root(const struct ynode *root, enum role role,
 			  "`pref64`: only /32 and /96 allow `checksum-neutral` "
 			  "addresses");
 	w->c.io = (enum config_io)w->raw.io;
+	if (w->raw.fast)
+		config_read_fast_path(&r, w->raw.fast);
 	w->c.addr_dependent = w->raw.filtering == 1;
 	w->c.store_syns = w->raw.syns == 0;
 	w->c.udp_zero = w->raw.udp_zero == 1 ? XLAT_UDP_ZERO_DROP
@@ -637,6 +646,7 @@ bool config_same_shape(const struct config *now, const struct config *next,
 		: !same_text(now->control, next->control) ? "control"
 		: now->realtime != next->realtime	  ? "realtime"
 		: now->seed != next->seed		  ? "seed"
+		: !config_same_fast_path(now, next)	  ? "fast-path"
 		: plat && (now->pref64.len != next->pref64.len ||
 			   memcmp(&now->pref64.addr, &next->pref64.addr,
 				  sizeof(now->pref64.addr)))

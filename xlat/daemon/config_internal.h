@@ -10,7 +10,7 @@
 struct raw {
 	struct ynode *tun, *clat, *eam, *pool4, *statics, *timers, *sync,
 		*limits, *log, *blocks, *pcp;
-	struct ynode *pref64, *pool6, *clamp_mss;
+	struct ynode *pref64, *pool6, *clamp_mss, *fast;
 	struct addr self4, self6;
 	bool short_timers;
 	int filtering, syns, udp_zero, hairpin, io;
@@ -42,6 +42,13 @@ void config_read_clat_pref64(struct reader *r, const struct ynode *n);
 /* config_embed4 - where @lan4 lies inside @clat6, a /96. */
 void config_embed4(const struct prefix6 *clat6, const struct prefix4 *lan4,
 		   struct prefix6 *out);
+
+/* ---- config_fast.c --------------------------------------------------------
+ */
+
+void config_read_fast_path(struct reader *r, const struct ynode *n);
+/* config_same_fast_path - at the same interfaces, in the same order? */
+bool config_same_fast_path(const struct config *a, const struct config *b);
 
 /* ---- config_sync.c --------------------------------------------------------
  */

@@ -157,6 +157,18 @@ static enum verdict finish(struct path *p, struct pkt *pkt, enum verdict v,
 	return settle(p, sent == VERDICT_HAIRPIN ? sent : v, p->out.reason);
 }
 
+/* What is the same for every such packet between these addresses. */
+static enum verdict tell_flow(struct path *p, const struct pkt_info *info,
+			      const struct xlat_map *map, enum verdict v)
+{
+	const struct pkt_ip *ip = &info->outer;
+
+	if (p->flow && v == VERDICT_FORWARD && !pkt_ip_is_frag(ip) &&
+	    (ip->proto == IPPROTO_TCP || ip->proto == IPPROTO_UDP))
+		p->flow(p->flow_arg, info, map, p->now);
+	return v;
+}
+
 static enum reason map4(struct path *p, const struct pkt_info *info,
 			const struct origin *from, struct xlat_map *map)
 {
@@ -196,7 +208,8 @@ static enum verdict run4(struct path *p, struct pkt *pkt,
 		v = xlat_refuse6(&from->pkt, from->info, p->out.reason, cfg,
 				 &p->out);
 	tell_event(p, from ? from->info : &info);
-	return finish(p, pkt, v, from ? VERDICT_HAIRPIN : VERDICT_FORWARD);
+	v = finish(p, pkt, v, from ? VERDICT_HAIRPIN : VERDICT_FORWARD);
+	return tell_flow(p, &info, &map, v);
 }
 
 /*
@@ -251,7 +264,8 @@ static enum verdict run6(struct path *p, struct pkt *pkt)
 	else
 		v = xlat_64(pkt, &info, &map, &p->xlat, &p->out);
 	tell_event(p, &info);
-	return finish(p, pkt, v, VERDICT_FORWARD);
+	v = finish(p, pkt, v, VERDICT_FORWARD);
+	return tell_flow(p, &info, &map, v);
 }
 
 static enum verdict run(struct path *p, struct pkt *pkt)

@@ -317,6 +317,11 @@ static int start(struct server *s, int signals, struct err *e)
 		return err_set(e, errno, "event loop: %s", strerror(errno));
 	if (s->setup.path.nat64)
 		on_sweep(s, s->started);
+	if (c->n_fast_interfaces) {
+		s->fast = fast_open(s, e);
+		if (!s->fast)
+			return -1;
+	}
 	if (c->sync_key) {
 		s->sync = sync_open(s, e);
 		if (!s->sync)
@@ -348,6 +353,7 @@ static int start(struct server *s, int signals, struct err *e)
 static void stop(struct server *s)
 {
 	control_close(s->control);
+	fast_close(s->fast);
 	sync_close(s->sync);
 	pcp_close(s->pcp);
 	journal_close(s->journal);

@@ -4,6 +4,7 @@
 #define DAEMON_SERVER_H
 
 #include "../base/loop.h"
+#include "../bpf/fastpath.h"
 #include "../io/io.h"
 #include "../nat64/pcp.h"
 #include "../nat64/replica.h"
@@ -14,6 +15,7 @@ struct control;
 struct sync;
 struct pcp_server;
 struct discover;
+struct fast;
 struct journal;
 
 struct server {
@@ -29,6 +31,7 @@ struct server {
 	struct pcp_server *pcp;	   /* NULL: no `pcp` */
 	struct journal *journal;   /* NULL: no `log` */
 	struct discover *discover; /* clat: NULL: the prefix is configured */
+	struct fast *fast;	   /* NULL: no `fast-path` */
 	struct mono started;
 	int64_t ahead_ns;	 /* test-clock: what ctl advance has added */
 	struct ratelimit events; /* messages about packets */
@@ -55,6 +58,15 @@ struct mono server_now(const struct server *s);
 /* server_advance - let @ns pass at once, and what is due by then happen.
  * For tests: only with `test-clock`. */
 void server_advance(struct server *s, int64_t ns);
+
+/* ---- fast.c ---------------------------------------------------------------
+ */
+
+/* fast_open - `fast-path:` of the configuration; NULL with @e set. */
+struct fast *fast_open(struct server *s, struct err *e);
+/* fast_close - before the loop and the TUN device go. NULL is fine. */
+void fast_close(struct fast *x);
+void fast_get_stats(const struct fast *x, struct fastpath_stats *st);
 
 /* ---- control.c ------------------------------------------------------------
  */

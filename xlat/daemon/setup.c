@@ -188,6 +188,8 @@ int setup_apply(struct setup *s, const struct config *was,
 	}
 	if (p->frags)
 		p->frags->life_ns = c->fragment_ns;
+	if (s->changed)
+		s->changed(s->changed_arg);
 	return 0;
 }
 

@@ -20,6 +20,8 @@ struct setup {
 	struct nat64_gather *gather;
 	uint8_t *again;
 	struct nat64_syns *syns;
+	void (*changed)(void *arg); /* after each setup_apply(); or NULL */
+	void *changed_arg;
 };
 
 /*

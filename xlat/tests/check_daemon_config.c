@@ -117,8 +117,23 @@ static const struct {
 	 "f:5:1: unknown key in clat: `pool4`; expected tun, io, control, "
 	 "lowest-ipv6-mtu, mtu4, mtu6, clamp-mss, copy-traffic-class, tos, "
 	 "udp-zero-checksum, allow-private, icmp-source4, icmp-source6, "
-	 "icmp-rate, realtime, test-clock, seed, pref64, clat, eam, icmp-pool4 "
-	 "or icmp-name-source\n"},
+	 "icmp-rate, realtime, test-clock, seed, pref64, clat, eam, "
+	 "icmp-pool4, icmp-name-source or fast-path\n"},
+	{ROLE_SIIT,
+	 TUN "pref64: 2001:db8:64::/96\nio: packet\n"
+	     "fast-path: [wan0, \"\", abcdefghijklmnop, wan0, t0, [a]]\n",
+	 "f:4:12: `fast-path` goes with `io: tun`\n"
+	 "f:4:19: `fast-path`: the name of an interface, up to 15 letters, is "
+	 "expected\n"
+	 "f:4:23: `fast-path`: the name of an interface, up to 15 letters, is "
+	 "expected\n"
+	 "f:4:41: `fast-path` lists `wan0` twice\n"
+	 "f:4:47: `fast-path`: `t0` is the TUN device; the interfaces that "
+	 "packets come in by are expected\n"
+	 "f:4:51: `fast-path`: the name of an interface, up to 15 letters, is "
+	 "expected\n"},
+	{ROLE_SIIT, TUN "pref64: 2001:db8:64::/96\nfast-path: []\n",
+	 "f:3:12: `fast-path`: a list of 1 to 64 interfaces is expected\n"},
 	{ROLE_CLAT,
 	 TUN "pref64: {from: dns, interface: wan, servers: [192.0.2.1, x]}\n"
 	     "clat: {lan4: 192.168.1.0/24, clat6: \"2001:db8:1::/96\", "
