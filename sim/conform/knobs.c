@@ -35,6 +35,7 @@ static const struct knob_def {
 	{"mtu4", "n", NULL},
 	{"mtu6", "n", NULL},
 	{"lowest-ipv6-mtu", "n", NULL},
+	{"clamp-mss", "n", NULL},
 	{"traffic-class", "w", (const char *const[]){"copy", "ignore", NULL}},
 	{"tos", "n", NULL},
 	{"udp-zero", "w", (const char *const[]){"compute", "drop", NULL}},

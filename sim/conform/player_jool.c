@@ -37,6 +37,7 @@ static const struct fixed_knob fixed[] = {
 	{"mtu6", "1500", "Jool takes MTUs from routes, which are not set here"},
 	{"well-known", "lab", "Jool has no such rule about 64:ff9b::/96"},
 	{"icmp-name-source", "no", "Jool does not name ICMP sources"},
+	{"clamp-mss", NULL, "Jool does not touch the MSS"},
 	{"sessions", NULL, "Jool's tables have no size"},
 	{"subscriber-length", NULL, "Jool knows no subscribers"},
 };

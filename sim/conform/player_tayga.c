@@ -32,6 +32,7 @@ static const struct fixed_knob fixed[] = {
 	{"mtu4", "1500", "TAYGA knows one MTU, that of its device"},
 	{"mtu6", "1500", "TAYGA knows one MTU, that of its device"},
 	{"lowest-ipv6-mtu", "1280", "TAYGA fragments to 1280 bytes, always"},
+	{"clamp-mss", NULL, "TAYGA does not touch the MSS"},
 	{"udp-zero", NULL,
 	 "TAYGA cannot be told what to do without a UDP checksum"},
 	{"hairpin", NULL, "TAYGA has no hairpinning"},

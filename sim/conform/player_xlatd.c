@@ -93,6 +93,7 @@ static const struct {
 	{"icmp-pool4", "icmp-pool4"},
 	{"hairpin", "hairpin"},
 	{"lowest-ipv6-mtu", "lowest-ipv6-mtu"},
+	{"clamp-mss", "clamp-mss"},
 	{"tos", "tos"},
 	{"udp-zero", "udp-zero-checksum"},
 	{"filtering", "filtering"},
