@@ -9,13 +9,14 @@
  * Control bytes: 0: bits of fuzz_config; 1: MTUs; 2: metadata, bit 0 partial
  * checksum, bits 1-2 type; 3: bit 0 leaves lengths as they are, bit 1 CLAT,
  * bits 6 and 7 no headroom and tailroom; 4-5 segment size; 6-7 checksum
- * start; 8 its offset; 9 header length.
+ * start; 8 its offset; 9 header length; 10-11 MSS to clamp to, 0: none.
  */
 #ifndef FUZZ_CORE_H
 #define FUZZ_CORE_H
 
 #include <assert.h>
 
+#include "../core/mss.h"
 #include "../daemon/path.h"
 #include "../io/io.h"
 #include "../tests/core_testlib.h"
@@ -106,7 +107,19 @@ static inline void fuzz_fragments(struct xlat_out *out, int dir)
 
 struct fuzz_sent {
 	uint64_t n;
+	uint32_t mss; /* 0: any */
+	bool large;   /* a SYN that announces more has left */
 };
+
+static inline bool fuzz_announces_more(const struct pkt *p, uint32_t mss)
+{
+	static uint8_t buf[PKT_MAX_BYTES];
+	struct pkt copy = *p;
+
+	copy.data = buf;
+	memcpy(buf, p->data, p->len);
+	return mss_clamp(&copy, mss);
+}
 
 /* Whatever leaves is a packet whose lengths are right. */
 static inline int fuzz_emit(void *arg, const struct pkt *p)
@@ -114,6 +127,8 @@ static inline int fuzz_emit(void *arg, const struct pkt *p)
 	struct fuzz_sent *sent = arg;
 
 	sent->n++;
+	if (sent->mss)
+		sent->large |= fuzz_announces_more(p, sent->mss);
 	fuzz_check_packet(p, p->data[0] >> 4 == 4 ? 64 : 46);
 	return 0;
 }
@@ -151,6 +166,7 @@ static inline void fuzz_path(const uint8_t *c, const struct pkt *pkt,
 	if (p.role == ROLE_SIIT)
 		p.map.hairpin = m->hairpin;
 	p.xlat = *cfg;
+	p.mss = sent.mss = ref_get16(c + 10);
 	ratelimit_init(&p.icmp, 1, 1, now.ns);
 	p.emit = fuzz_emit;
 	p.emit_arg = &sent;
@@ -161,6 +177,8 @@ static inline void fuzz_path(const uint8_t *c, const struct pkt *pkt,
 	v = path_run(&p, &copy, now);
 	assert(path_balanced(&p.counters));
 	assert((v == VERDICT_DROP) == !sent.n);
+	assert(v != VERDICT_FORWARD || !sent.large);
+	assert(!p.counters.mss_clamped || p.mss);
 	assert(v == VERDICT_DROP || v == VERDICT_REPLY ||
 	       p.counters.reasons.n[REASON_OK] == 1);
 }
