@@ -76,6 +76,8 @@ static void use_none(struct discover *d)
 	if (setup_apply(&s->setup, NULL, s->config, server_now(s), &e)) {
 		log_err("without a prefix: %s", e.text);
 		s->setup.path.map.has_pref64 = false;
+		if (s->setup.changed)
+			s->setup.changed(s->setup.changed_arg);
 	}
 	d->stats.changes++;
 	log_warn("no prefix of a PLAT is known%s",
