@@ -12,7 +12,10 @@
  *
  * On each change the routing daemons are told over their own sockets. A daemon
  * that does not listen, or another process since (it was started again with
- * its written configuration), is told again in the next round.
+ * its written configuration), is told again in the next round. One that is met
+ * for the first time may have been told by a checker before this one, so its
+ * running configuration is looked at; saying the same again would make it
+ * withdraw its routes for a moment.
  *
  * Every failure and every change is a line on standard output, the log.
  */
@@ -39,7 +42,8 @@
 struct routing_daemon {
 	const char *socket;
 	const char *worst[MAX_LINES + 1], *usual[MAX_LINES + 1];
-	pid_t told; /* the process that was told last; 0: none yet */
+	pid_t told; /* the process that was told last; 0: none lives */
+	bool met;   /* what any of its processes was told is known */
 	bool worst_told;
 };
 
@@ -113,9 +117,24 @@ static pid_t peer_of(int fd)
 	return who.pid;
 }
 
+/* What it was told before, by whomever. */
+static int meet(struct routing_daemon *d, int fd, struct err *e)
+{
+	static char text[65536];
+	int ret = vty_run(fd, "enable", text, sizeof(text), e);
+
+	if (!ret)
+		ret = vty_run(fd, "show running-config", text, sizeof(text), e);
+	if (ret)
+		return ret;
+	d->met = true;
+	d->worst_told = vty_config_has(text, d->worst);
+	return 0;
+}
+
 static void tell_daemon(struct routing_daemon *d, bool worst)
 {
-	int fd = connect_unix(d->socket), ret;
+	int fd = connect_unix(d->socket), ret = 0;
 	pid_t pid = fd < 0 ? 0 : peer_of(fd);
 	struct err e = {""};
 
@@ -126,23 +145,26 @@ static void tell_daemon(struct routing_daemon *d, bool worst)
 		d->worst_told = false;
 		return;
 	}
-	if (pid != d->told)
+	if (!d->met)
+		ret = meet(d, fd, &e);
+	else if (pid != d->told)
 		d->worst_told = false;
-	if (worst != d->worst_told) {
+	if (!ret && worst != d->worst_told) {
 		ret = vty_configure(fd, worst ? d->worst : d->usual, &e);
-		if (ret)
-			say("%s: %s", d->socket, e.text);
-		else
+		if (!ret)
 			d->worst_told = worst;
 	}
+	if (ret)
+		say("%s: %s", d->socket, e.text);
 	d->told = pid;
 	close(fd);
 }
 
+/* Before anything is judged, what a checker before this one said holds. */
 static void tell_daemons(struct checker *c)
 {
-	for (size_t i = 0; i < c->n_daemons; i++)
-		tell_daemon(&c->daemons[i], c->judged && !c->healthy);
+	for (size_t i = 0; i < c->n_daemons && c->judged; i++)
+		tell_daemon(&c->daemons[i], !c->healthy);
 }
 
 /* ---- one round -------------------------------------------------------------

@@ -44,3 +44,22 @@ int vty_configure(int fd, const char *const *lines, struct err *e)
 		ret = vty_run(fd, *lines, said, sizeof(said), e);
 	return ret ? ret : vty_run(fd, "end", said, sizeof(said), e);
 }
+
+bool vty_config_has(const char *text, const char *const *lines)
+{
+	size_t depth = 0; /* of @lines, how many have been met */
+
+	while (*text && lines[depth]) {
+		size_t len = strcspn(text, "\n"), indent = strspn(text, " ");
+
+		if (indent > len)
+			indent = len;
+		if (indent < depth)
+			depth = indent; /* the block is over */
+		if (indent == depth && len - indent == strlen(lines[depth]) &&
+		    !memcmp(text + indent, lines[depth], len - indent))
+			depth++;
+		text += len + (text[len] == '\n');
+	}
+	return !lines[depth];
+}

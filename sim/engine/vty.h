@@ -2,6 +2,7 @@
 #ifndef ENGINE_VTY_H
 #define ENGINE_VTY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "../../xlat/base/err.h"
@@ -20,5 +21,12 @@ int vty_run(int fd, const char *line, char *buf, size_t len, struct err *e);
  * before that one hold. Context: syscalls.
  */
 int vty_configure(int fd, const char *const *lines, struct err *e);
+
+/*
+ * vty_config_has - does @text, a running configuration, have the last one of
+ * @lines in the block that the ones before it open? @lines: as above.
+ * Context: pure.
+ */
+bool vty_config_has(const char *text, const char *const *lines);
 
 #endif

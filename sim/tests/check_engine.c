@@ -19,6 +19,7 @@
 #include "../../xlat/base/file.h"
 #include "../../xlat/base/log.h"
 #include "../engine/engine_internal.h"
+#include "../engine/vty.h"
 #include "../plan/plan.h"
 #include "../relay/relay.h"
 
@@ -567,12 +568,64 @@ static void check_health_tells_again(void)
 	await_pools("plat1", clock_now());
 }
 
+/* A checker that was started again takes back what the one before it said. */
+static void check_health_takes_back(void)
+{
+	struct engine *en = engine("plat1", DAEMON_PLAT);
+	struct engine *health = engine("plat1", DAEMON_HEALTH);
+	struct err e = {""};
+
+	ck_assert_msg(!engine_freeze(en, true, &e), "%s", e.text);
+	await_pools("plat2", clock_now());
+	ck_assert_msg(!engine_kill(health, &e), "%s", e.text);
+	ck_assert_msg(!engine_freeze(en, false, &e), "%s", e.text);
+	ck_assert_msg(!engine_restart(health, &e), "%s", e.text);
+	ck_assert_int_eq(engine_await_serving(health, soon(), &e), 0);
+	await_pools("plat1", clock_now());
+}
+
+/* Blocks by their indent, as FRR prints them. */
+START_TEST(test_running_config)
+{
+	static const char text[] = "!\n"
+				   "interface access\n"
+				   " ip ospf cost 60000\n"
+				   "exit\n"
+				   "!\n"
+				   "interface nat64\n"
+				   " ip ospf cost 1\n"
+				   "exit\n"
+				   "router ospf6\n"
+				   " redistribute kernel route-map WORST\n"
+				   "exit\n";
+	static const struct {
+		const char *lines[3];
+		bool there;
+	} v[] = {
+		{{"interface nat64", "ip ospf cost 60000"}, false},
+		{{"interface nat64", "ip ospf cost 1"}, true},
+		{{"interface access", "ip ospf cost 60000"}, true},
+		{{"interface access", "ip ospf cost 6"}, false},
+		{{"router ospf6", "redistribute kernel route-map WORST"}, true},
+		{{"router ospf6", "redistribute kernel route-map OWN"}, false},
+		{{"ip ospf cost 1"}, false},
+		{{"router ospf"}, false},
+	};
+
+	for (size_t i = 0; i < sizeof(v) / sizeof(*v); i++)
+		ck_assert_msg(vty_config_has(text, v[i].lines) == v[i].there,
+			      "%s", v[i].lines[0]);
+	ck_assert(!vty_config_has("", v[0].lines));
+}
+END_TEST
+
 START_TEST(test_bfd_and_health_check)
 {
 	setup(CHECKED);
 	check_bfd();
 	check_health();
 	check_health_tells_again();
+	check_health_takes_back();
 	teardown();
 }
 END_TEST
@@ -623,6 +676,7 @@ int main(int argc, char **argv)
 	tcase_set_timeout(tc, 150);
 	suite_add_tcase(s, tc);
 	tcase_add_test(tc, test_available);
+	tcase_add_test(tc, test_running_config);
 	tcase_add_test(tc, test_world);
 	tcase_add_test(tc, test_bfd_and_health_check);
 	srunner_run_all(sr, CK_NORMAL);
