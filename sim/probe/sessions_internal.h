@@ -3,6 +3,7 @@
 #ifndef PROBE_SESSIONS_INTERNAL_H
 #define PROBE_SESSIONS_INTERNAL_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define SESSIONS_MAGIC	   UINT32_C(0x78735365) /* "xsSe" */
@@ -24,6 +25,13 @@ struct sessions_head {
 	uint32_t number;
 };
 
+/* sessions_serve - until it is killed. Returns an exit status: 2 when this
+ * machine refused it something. */
 int sessions_serve(int port);
+/*
+ * sessions_raise_files - let this process have @most open files, or as many as
+ * it may. Returns 0; -errno when that is less than @least.
+ */
+int sessions_raise_files(size_t least, size_t most);
 
 #endif

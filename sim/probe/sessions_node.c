@@ -35,6 +35,7 @@
 #define BIN_NS		 (100 * NS_PER_MS)
 #define OPENING_AT_ONCE	 64
 #define MAX_SESSIONS	 20000
+#define SPARE_FILES	 1024 /* new connections, and the rest */
 
 enum kind { BUSY, IDLE, NEW };
 enum state { UNUSED, CONNECTING, OPEN, PROVING, PROVED, LOST };
@@ -57,6 +58,7 @@ struct sessions {
 	struct sockaddr_storage to;
 	socklen_t to_len;
 	int epoll_fd;
+	int refused; /* errno of this machine, not of the network; or 0 */
 	struct session *v;
 	size_t n, n_kept; /* the first n_kept are busy and idle */
 	struct sessions_hello busy_hello;
@@ -111,6 +113,7 @@ static void begin(struct sessions *s, size_t i, enum kind kind)
 	x->fd = socket(s->to.ss_family,
 		       SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (x->fd < 0 || epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, x->fd, &ev)) {
+		s->refused = errno;
 		lose(x, errno);
 		return;
 	}
@@ -264,6 +267,14 @@ static size_t open_refused_again(struct sessions *s, size_t n, size_t busy)
 	return refused;
 }
 
+static const char *last_error(const struct sessions *s)
+{
+	for (size_t i = s->n_kept; i-- > 0;)
+		if (s->v[i].state == LOST)
+			return strerror(s->v[i].error);
+	return "";
+}
+
 /* Some at a time: a burst of hundreds of handshakes is no subscriber. */
 static int open_all(struct sessions *s, size_t busy)
 {
@@ -279,8 +290,9 @@ static int open_all(struct sessions *s, size_t busy)
 		refused = open_refused_again(s, next, busy);
 		if (count(s, LOST) > refused || clock_now().ns > give_up_ns) {
 			fprintf(stderr,
-				"sessions: %zu of %zu opened, %zu failed\n",
-				count(s, OPEN), s->n_kept, count(s, LOST));
+				"sessions: %zu of %zu opened, %zu failed%s%s\n",
+				count(s, OPEN), s->n_kept, count(s, LOST),
+				count(s, LOST) ? ": " : "", last_error(s));
 			return -1;
 		}
 		turn(s, clock_now().ns + 20 * NS_PER_MS);
@@ -410,14 +422,17 @@ static int play(struct sessions *s, size_t busy, const char *flow,
 		int64_t length_ns)
 {
 	if (open_all(s, busy))
-		return 1;
+		return s->refused ? 2 : 1;
 	s->start_ns = clock_now().ns;
 	s->end_ns = s->start_ns + length_ns;
 	s->next_connect_ns = s->start_ns;
 	tell_flowing(flow, s->start_ns);
 	live(s);
 	prove(s);
-	return print(s);
+	if (!s->refused)
+		return print(s);
+	fprintf(stderr, "sessions: no socket: %s\n", strerror(s->refused));
+	return 2;
 }
 
 int probe_sessions_main(int argc, char **argv)
@@ -438,7 +453,7 @@ int probe_sessions_main(int argc, char **argv)
 		{.key = "patience-ns", .number = &s.patience_ns},
 		{0},
 	};
-	int ret = 1;
+	int ret;
 
 	if (node_args_read(argc, argv, args))
 		return 2;
@@ -450,6 +465,12 @@ int probe_sessions_main(int argc, char **argv)
 	    busy + idle > MAX_SESSIONS / 2)
 		return 2;
 	s.n = s.n_kept = (size_t)(busy + idle);
+	ret = sessions_raise_files(s.n + SPARE_FILES, MAX_SESSIONS + 64);
+	if (ret) {
+		fprintf(stderr, "sessions: %zu open files: %s\n",
+			s.n + SPARE_FILES, strerror(-ret));
+		return 2;
+	}
 	s.n_bins = (size_t)(length_ns / BIN_NS) + 1;
 	s.busy_hello.interval_us = htonl((uint32_t)us);
 	s.busy_hello.bytes = htonl((uint32_t)bytes);
@@ -457,6 +478,7 @@ int probe_sessions_main(int argc, char **argv)
 	s.v = calloc(MAX_SESSIONS, sizeof(*s.v));
 	s.moving = calloc(s.n_bins, sizeof(*s.moving));
 	s.moved = calloc(s.n_kept, sizeof(*s.moved));
+	ret = 2;
 	if (s.epoll_fd >= 0 && s.v && s.moving && s.moved)
 		ret = play(&s, (size_t)busy, flow, length_ns);
 	free(s.moved);

@@ -26,6 +26,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -141,7 +142,8 @@ static bool read_client(struct client *c, int64_t now_ns)
 	return n < 0 && (errno == EAGAIN || errno == EINTR);
 }
 
-static void accept_all(struct server *s)
+/* What stays in the queue would wake us for ever if it cannot be taken. */
+static int accept_all(struct server *s)
 {
 	int fd, one = 1;
 
@@ -161,6 +163,10 @@ static void accept_all(struct server *s)
 		c->due_ns = INT64_MAX;
 		s->v[s->n++] = c;
 	}
+	return errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+			       errno == ENOMEM
+		       ? -1
+		       : 0;
 }
 
 static bool has_room(const struct client *c)
@@ -194,19 +200,18 @@ static void serve_due(struct server *s, int64_t now_ns)
 	}
 }
 
-static void serve_ready(struct server *s, struct client *c, int64_t now_ns)
+static int serve_ready(struct server *s, struct client *c, int64_t now_ns)
 {
-	if (!c) {
-		accept_all(s);
-		return;
-	}
+	if (!c)
+		return accept_all(s);
 	if (read_client(c, now_ns))
-		return;
+		return 0;
 	for (size_t i = 0; i < s->n; i++)
 		if (s->v[i] == c) {
 			drop(s, i);
-			return;
+			break;
 		}
+	return 0;
 }
 
 static int open_listener(int port)
@@ -226,12 +231,35 @@ static int open_listener(int port)
 	return fd;
 }
 
+int sessions_raise_files(size_t least, size_t most)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r))
+		return -errno;
+	if (r.rlim_cur >= most)
+		return 0;
+	r.rlim_cur = most;
+	if (r.rlim_max < most) {
+		struct rlimit raised = {most, most};
+
+		if (!setrlimit(RLIMIT_NOFILE, &raised))
+			return 0;
+		r.rlim_cur = r.rlim_max; /* what is allowed will have to do */
+	}
+	if (setrlimit(RLIMIT_NOFILE, &r))
+		return -errno;
+	return r.rlim_cur < least ? -EMFILE : 0;
+}
+
 int sessions_serve(int port)
 {
 	static struct server s;
 	struct epoll_event ev = {.events = EPOLLIN}, ready[64];
 	int64_t due_ns = 0;
 
+	/* how many will come is not known here: accept() tells of too many */
+	(void)sessions_raise_files(0, MAX_CLIENTS + 64);
 	s.listen_fd = open_listener(port);
 	s.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (s.listen_fd < 0 || s.epoll_fd < 0 ||
@@ -248,7 +276,10 @@ int sessions_serve(int port)
 			return 1;
 		/* one at a time: a client that goes may stand further on */
 		for (int i = 0; i < n; i++)
-			serve_ready(&s, ready[i].data.ptr, now_ns);
+			if (serve_ready(&s, ready[i].data.ptr, now_ns)) {
+				perror("sessions: accept");
+				return 2;
+			}
 		if (now_ns < due_ns)
 			continue;
 		due_ns = now_ns + TICK_NS;

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -454,6 +455,27 @@ START_TEST(test_sessions)
 	ck_assert_double_ge(num(&m, "connects"), 15);
 	ck_assert_double_eq(num(&m, "connects-failed"), 0);
 	assert_raw(&m);
+}
+END_TEST
+
+/* More than a process may usually open. */
+START_TEST(test_many_sessions)
+{
+	struct measure_spec spec = sessions_of(0.5e9);
+	struct rlimit usual, few;
+	struct measurement m;
+	struct probe *p;
+
+	ck_assert(!getrlimit(RLIMIT_NOFILE, &usual));
+	few = (struct rlimit){.rlim_cur = 400, .rlim_max = usual.rlim_max};
+	ck_assert(!setrlimit(RLIMIT_NOFILE, &few));
+	spec.busy = 0;
+	spec.idle = 600;
+	p = start(&spec);
+	ck_assert(!setrlimit(RLIMIT_NOFILE, &usual));
+	m = finish(p);
+	ck_assert_msg(!m.why, "%s", m.why);
+	ck_assert_double_eq(num(&m, "idle-survived"), 600);
 }
 END_TEST
 
@@ -1015,6 +1037,7 @@ static int run_tests(void)
 	tcase_add_test(t, test_dns_retry);
 	tcase_add_test(t, test_dns_nobody);
 	tcase_add_test(t, test_sessions);
+	tcase_add_test(t, test_many_sessions);
 	tcase_add_test(t, test_sessions_stall);
 	tcase_add_test(t, test_sessions_lost);
 	tcase_add_test(t, test_tls);
