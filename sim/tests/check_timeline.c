@@ -943,7 +943,31 @@ START_TEST(await_missed_is_absent)
 		else
 			ck_assert(m->metrics[i].absent);
 	}
-	ck_assert(tl.missed_awaits);
+	ck_assert_str_eq(m->summary, "access routes pool6 via plat2 never, but "
+				     "nothing expects it to");
+}
+END_TEST
+
+START_TEST(await_missed_is_judged)
+{
+	static struct event_spec ev[] = {{.kind = EVENT_AWAIT_ROUTE,
+					  .until = true,
+					  .at_ns = 20.0 * MS,
+					  .name = "moved",
+					  .node = "access",
+					  .to = "pool6"}};
+	static struct expect_spec expect[] = {
+		{.measure = "moved", .metric = "reached"}};
+	struct err e;
+
+	scenario.events = ev;
+	scenario.n_events = 1;
+	scenario.expect = expect;
+	scenario.n_expect = 1;
+	scenario.duration_ns = 30.0 * MS;
+	ck_assert_int_eq(timeline_play(&tl, &e), 0);
+	ck_assert_str_eq(score_find(&result, "moved")->summary,
+			 "access routes pool6 never");
 }
 END_TEST
 
@@ -1088,6 +1112,7 @@ int main(void)
 	tcase_add_test(t, a_death_is_a_happening);
 	tcase_add_test(t, await_asks_again_in_time);
 	tcase_add_test(t, await_missed_is_absent);
+	tcase_add_test(t, await_missed_is_judged);
 	tcase_add_test(t, event_that_fails_ends_the_play);
 	tcase_add_test(t, interrupt_ends_everything);
 	tcase_add_loop_test(t, each_event_does_its_own, 0, 8);

@@ -166,13 +166,34 @@ bool await_done(struct await *a)
 	return a->ok || !mono_before(clock_now(), a->deadline);
 }
 
+static bool is_expected(const struct await *a)
+{
+	const struct scenario *s = a->t->scenario;
+
+	for (size_t i = 0; i < s->n_expect; i++)
+		if (!strcmp(s->expect[i].measure, a->ev->name))
+			return true;
+	return false;
+}
+
+/* What never came true and nobody judges must not be overlooked. */
+static const char *in_words(const struct await *a)
+{
+	char took[32];
+
+	if (!a->ok)
+		return is_expected(a) ? "never"
+				      : "never, but nothing expects it to";
+	units_format((double)mono_sub(a->reached, a->begun), UNIT_TIME, took,
+		     sizeof(took));
+	return arena_printf(a->t->arena, "after %s", took);
+}
+
 void await_finish(struct await *a)
 {
 	struct result *r = a->t->result;
 	struct measurement *m =
 		ARENA_APPEND(a->t->arena, r->measurements, r->n_measurements);
-	char took[32] = "never";
-
 	loop_del(world_loop(a->t->world), a->again);
 	a->again = NULL;
 	if (a->probe) {
@@ -186,20 +207,16 @@ void await_finish(struct await *a)
 	m->phase = "timeline";
 	score_set_num(m, "reached", a->ok);
 	if (a->ok) {
-		double ns = (double)mono_sub(a->reached, a->begun);
-
-		score_set_num(m, "time", ns);
-		units_format(ns, UNIT_TIME, took, sizeof(took));
+		score_set_num(m, "time",
+			      (double)mono_sub(a->reached, a->begun));
 	} else {
 		m->invalid = a->spoilt != NULL;
 		m->why = a->spoilt ? a->spoilt
 				   : "not reached before its deadline";
-		a->t->missed_awaits = true;
 	}
-	m->summary = arena_printf(
-		a->t->arena, "%s %s%s%s %s %s", a->ev->node,
-		a->ev->kind == EVENT_AWAIT_PING ? "reaches " : "routes ",
-		a->ev->to, a->ev->via ? " via" : "",
-		a->ev->via ? a->ev->via : "",
-		a->ok ? arena_printf(a->t->arena, "after %s", took) : took);
+	m->summary = arena_printf(a->t->arena, "%s %s %s%s%s %s", a->ev->node,
+				  a->ev->kind == EVENT_AWAIT_PING ? "reaches"
+								  : "routes",
+				  a->ev->to, a->ev->via ? " via " : "",
+				  a->ev->via ? a->ev->via : "", in_words(a));
 }

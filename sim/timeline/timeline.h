@@ -30,7 +30,6 @@ struct timeline {
 	const char *broken; /* what one of them could not do; NULL: nothing */
 	/* found while playing */
 	double late_max_ns; /* of any event */
-	bool missed_awaits; /* informative; expectations judge */
 };
 
 /*
