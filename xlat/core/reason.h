@@ -58,8 +58,6 @@ enum verdict {
 	X(ICMP_CODE, "icmp-code-not-translated")                               \
 	X(ICMP_POINTER, "icmp-pointer-not-translated")                         \
 	X(IGMP, "igmp")                                                        \
-	/* ICMP errors of our own (ratelimit.h) */                             \
-	X(ICMP_RATE_LIMITED, "icmp-error-rate-limited")                        \
 	/* RFC 6146 */                                                         \
 	X(NAT64_NOT_POOL6, "destination-outside-pool6")                        \
 	X(NAT64_NOT_POOL4, "destination-outside-pool4")                        \

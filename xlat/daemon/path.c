@@ -111,9 +111,11 @@ static int emit_fragments(struct path *p)
 
 static enum verdict reply(struct path *p)
 {
+	struct ratelimit *rate =
+		p->out.reason == REASON_TOO_BIG ? &p->icmp_mtu : &p->icmp;
 	enum reason r;
 
-	if (!ratelimit_allow(&p->icmp, p->now.ns)) {
+	if (!ratelimit_allow(rate, p->now.ns)) {
 		p->counters.icmp_limited++;
 		return settle(p, VERDICT_DROP, p->out.reason);
 	}

@@ -67,7 +67,10 @@ struct path {
 	struct prefix6 pool6;	     /* plat */
 	bool allow_private;	     /* plat: see addrmap.wkp_strict */
 	uint32_t mss;		     /* SYNs announce no more; 0: as they are */
-	struct ratelimit icmp, probes;
+	/* Of our own errors: those that tell a path's MTU have a bucket of
+	 * their own, which no flood of anything else empties. */
+	struct ratelimit icmp, icmp_mtu;
+	struct ratelimit probes;
 	path_emit_fn *emit;
 	void *emit_arg;
 	path_event_fn *event; /* may be NULL */

@@ -178,6 +178,8 @@ int setup_apply(struct setup *s, const struct config *was,
 			 "global (RFC 6052 section 3.1); give `icmp-source6`");
 	ratelimit_init(&p->icmp, (uint32_t)c->icmp_rate_pps, ICMP_BURST,
 		       now.ns);
+	ratelimit_init(&p->icmp_mtu, (uint32_t)c->icmp_rate_pps, ICMP_BURST,
+		       now.ns);
 	ratelimit_init(&p->probes, (uint32_t)c->probe_rate_pps, PROBE_BURST,
 		       now.ns);
 	if (p->nat64) {

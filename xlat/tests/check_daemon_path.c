@@ -769,6 +769,75 @@ START_TEST(expired_hop_limit_is_answered_within_the_rate)
 }
 END_TEST
 
+static enum verdict push_dying(void)
+{
+	enum verdict v;
+	size_t len = udp6(p, "2001:db8::6", 4001, "64:ff9b::c633:6401", 53, 4);
+
+	p[7] = 1;
+	v = push(p, len);
+	pull();
+	return v;
+}
+
+static enum verdict push_too_big(void)
+{
+	enum verdict v;
+	size_t len =
+		udp6(p, "2001:db8::5", 4001, "64:ff9b::c633:6401", 53, 1480);
+
+	v = push(p, len);
+	if (v == VERDICT_REPLY) {
+		ck_assert_int_gt(pull(), 0);
+		ck_assert_int_eq(out[40], 2);
+	}
+	return v;
+}
+
+/* Somebody's traceroute does not make black holes of other people's paths. */
+START_TEST(mtus_are_told_while_others_flood)
+{
+	unsigned int i;
+
+	start_plat();
+	for (i = 0; i < 1000; i++)
+		push_dying();
+	ck_assert_uint_gt(su.path.counters.icmp_limited, 900);
+	for (i = 0; i < 50; i++)
+		ck_assert_int_eq(push_too_big(), VERDICT_REPLY);
+	/* they have a rate too, which is not the others' */
+	ck_assert_int_eq(push_too_big(), VERDICT_DROP);
+	now.ns += NS_PER_S / 1000;
+	ck_assert_int_eq(push_too_big(), VERDICT_REPLY);
+	ck_assert_int_eq(push_too_big(), VERDICT_DROP);
+	ck_assert_int_eq(push_dying(), VERDICT_REPLY);
+	stop();
+}
+END_TEST
+
+/* RFC 7915 sections 4.4 and 5.4: the administrator may want none. */
+START_TEST(icmp_rate_of_zero_sends_none)
+{
+	size_t len;
+
+	start(ROLE_PLAT, "tun: {name: t}\npool6: 64:ff9b::/96\n"
+			 "pool4: [192.0.2.1]\nallow-private: true\n"
+			 "icmp-rate: 0pps\n");
+	ck_assert_int_eq(push_dying(), VERDICT_DROP);
+	now.ns += 3600 * NS_PER_S;
+	ck_assert_int_eq(push_dying(), VERDICT_DROP);
+	ck_assert_int_eq(push_too_big(), VERDICT_DROP);
+	len = udp4(p, "198.51.100.1", 53, "192.0.2.1", 4001, 4, true);
+	p[8] = 1;
+	sum_header4(p);
+	ck_assert_int_eq(push(p, len), VERDICT_DROP);
+	ck_assert_int_eq(pull(), -EAGAIN);
+	ck_assert_uint_eq(su.path.counters.icmp_limited, 3);
+	ck_assert_uint_eq(su.path.counters.replied, 0);
+	stop();
+}
+END_TEST
+
 START_TEST(fragments_follow_the_first)
 {
 	size_t len;
@@ -1226,6 +1295,8 @@ int main(void)
 	tcase_add_test(t, errors_find_their_session);
 	tcase_add_test(t, errors_from_private_routers_come_from_us);
 	tcase_add_test(t, expired_hop_limit_is_answered_within_the_rate);
+	tcase_add_test(t, mtus_are_told_while_others_flood);
+	tcase_add_test(t, icmp_rate_of_zero_sends_none);
 	tcase_add_test(t, fragments_follow_the_first);
 	tcase_add_test(t, fragments_may_overtake_the_first);
 	tcase_add_test(t, fragments_that_wait_share_the_fate_of_the_first);
