@@ -78,6 +78,8 @@ struct xlat_out {
 	enum reason reason;    /* of the last verdict; OK for FORWARD */
 	struct pkt reply;      /* VERDICT_REPLY: the error, in buf */
 	struct frag_iter frag; /* VERDICT_FRAGMENT */
+	/* UDP checksums that had to be computed, ever: whole packets summed */
+	uint64_t udp_computed;
 	/* private */
 	uint8_t *buf;
 	uint32_t buf_bytes;

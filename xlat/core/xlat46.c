@@ -19,17 +19,20 @@ static enum reason check_udp_zero(const struct pkt *pkt,
 	return REASON_OK;
 }
 
-static void compute_udp(uint8_t *l4, const struct xlat_ends *to)
+static void compute_udp(uint8_t *l4, const struct xlat_ends *to,
+			struct xlat_out *out)
 {
 	uint32_t len = get16(l4 + 4);
 	uint64_t sum = csum_pseudo6(&to->src, &to->dst, PROTO_UDP, len);
 	uint16_t check = (uint16_t)~csum_fold(csum_add(sum, l4, len));
 
 	raw_put16(l4 + 6, check ? check : 0xffff);
+	out->udp_computed++;
 }
 
 static void transport46(struct pkt *pkt, const struct pkt_ip *ip,
-			const struct xlat_ends *to, bool compute)
+			const struct xlat_ends *to, bool compute,
+			struct xlat_out *out)
 {
 	uint8_t *l4 = pkt->data + ip->l4;
 	uint32_t avail = ip->end - ip->l4;
@@ -43,7 +46,7 @@ static void transport46(struct pkt *pkt, const struct pkt_ip *ip,
 			  sum_ends6(&to->src, &to->dst), to,
 			  pkt->gso.needs_csum);
 	if (compute)
-		compute_udp(l4, to);
+		compute_udp(l4, to, out);
 }
 
 /* Offsets count from the start of the packet, which has moved. */
@@ -144,7 +147,7 @@ enum verdict xlat_46(struct pkt *pkt, const struct pkt_info *info,
 		return error46(pkt, info, map, cfg, out);
 	frag = pkt_ip_is_frag(ip) && !fit.cut;
 	hdr = IP6_BYTES + (frag ? FH_BYTES : 0);
-	transport46(pkt, ip, &map->outer, compute);
+	transport46(pkt, ip, &map->outer, compute, out);
 	pkt_move_head(pkt, (int64_t)ip->l4 - hdr);
 	gso46(pkt, (int32_t)hdr - (int32_t)ip->l4, fit.gso_size);
 	hdr46_write(pkt->data, &(struct hdr46){.ip = ip,

@@ -42,8 +42,9 @@ static json_t *write_errors_json(const struct path_counters *c)
 	return o;
 }
 
-static json_t *packets_json(const struct path_counters *c)
+static json_t *packets_json(const struct path *p)
 {
+	const struct path_counters *c = &p->counters;
 	json_t *o = json_object();
 
 	put(o, "received", c->received4 + c->received6);
@@ -64,6 +65,7 @@ static json_t *packets_json(const struct path_counters *c)
 	put(o, "tcp_probes_rate_limited", c->probes_limited);
 	put(o, "icmp_rate_limited", c->icmp_limited);
 	put(o, "mss_clamped", c->mss_clamped);
+	put(o, "udp_checksums_computed", p->out.udp_computed);
 	return o;
 }
 
@@ -176,7 +178,7 @@ static json_t *stats(struct server *s)
 			  NS_PER_S));
 	json_object_set_new(o, "uso", json_boolean(io_has_uso(s->io)));
 	put(o, "wakeups", s->batches);
-	json_object_set_new(o, "packets", packets_json(c));
+	json_object_set_new(o, "packets", packets_json(&s->setup.path));
 	json_object_set_new(o, "reasons", reasons_json(&c->reasons));
 	json_object_set_new(o, "write_errors", write_errors_json(c));
 	if (io_get_packet_stats(s->io, &io))

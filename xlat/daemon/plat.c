@@ -287,10 +287,12 @@ void plat_sum_up(struct path *p, struct pkt *pkt, const struct pkt_info *info)
 	if (!is_unsummed(p, pkt, ip))
 		return;
 	key = frag_key(info);
-	if (nat64_gather_take(p->gather, &key, p->now, &check))
-		memcpy(pkt->data + ip->l4 + 6, &check, sizeof(check));
-	else
+	if (!nat64_gather_take(p->gather, &key, p->now, &check)) {
 		p->unsummed = true;
+		return;
+	}
+	memcpy(pkt->data + ip->l4 + 6, &check, sizeof(check));
+	p->out.udp_computed++;
 }
 
 /* What is held now may complete a datagram that had to wait for its checksum:

@@ -2,8 +2,8 @@
 /*
  * Theory of operation
  *
- * One thread, one loop. When the TUN is readable, up to BATCH packets are
- * read, translated and written with one look at the clock; then the loop
+ * One thread, one loop. When the TUN is readable, up to SERVER_BATCH packets
+ * are read, translated and written with one look at the clock; then the loop
  * looks at everything else, so that control requests and signals wait for at
  * most a batch. A PLAT reads some before it translates the first (burst.c
  * says why). Sessions are swept on a timer, in bounded steps.
@@ -26,12 +26,9 @@
 
 #include "../base/log.h"
 
-#define BATCH	      64
 #define BURST	      16   /* read before the first is translated */
 #define ASIDE_BYTES   2048 /* what is read on behind has at most so many */
 #define ASIDE_ROOM    (PKT_HEADROOM + ASIDE_BYTES + PKT_TAILROOM)
-#define EVENT_RATE    1 /* messages a second */
-#define EVENT_BURST   10
 #define SWEEP_ENTRIES 1024
 #define SWEEP_IDLE_NS NAT64_TICK_NS
 #define SWEEP_BUSY_NS NS_PER_MS
@@ -42,7 +39,7 @@ static int emit(void *arg, const struct pkt *pkt)
 }
 
 /* Addresses and ports, where the packet has any: RFC 7915 section 4.5. */
-static void on_event(void *arg, enum reason r, const struct pkt_info *info)
+void server_tell_event(void *arg, enum reason r, const struct pkt_info *info)
 {
 	const struct pkt_ip *ip = &info->outer;
 	struct server *s = arg;
@@ -85,13 +82,15 @@ static bool set_aside(struct server *s, struct pkt *pkt, unsigned int slot)
 	return true;
 }
 
-/* 0, or why there is no packet to read for the moment. */
+/* 0, or why there is no packet to read for the moment. @left: reads, also of
+ * what turns out to be no packet. */
 static int read_burst(struct server *s, struct pkt *pkts, unsigned int most,
-		      unsigned int *n)
+		      unsigned int *n, unsigned int *left)
 {
-	for (*n = 0; *n < most;) {
+	for (*n = 0; *n < most && *left;) {
 		int ret = io_read(s->io, s->buf, &pkts[*n]);
 
+		--*left;
 		if (ret == -EBADMSG) {
 			path_count_unreadable(&s->setup.path);
 			continue;
@@ -110,9 +109,8 @@ static bool run_burst(struct server *s, struct mono now, unsigned int *left)
 {
 	unsigned int most = s->setup.path.nat64 ? BURST : 1, n;
 	struct pkt pkts[BURST];
-	int ret = read_burst(s, pkts, most < *left ? most : *left, &n);
+	int ret = read_burst(s, pkts, most, &n, left);
 
-	*left -= n;
 	s->reads += n;
 	path_run_burst(&s->setup.path, pkts, n, now);
 	if (!ret)
@@ -124,16 +122,20 @@ static bool run_burst(struct server *s, struct mono now, unsigned int *left)
 	return false;
 }
 
-static void on_packets(void *arg, uint32_t events)
+void server_take_packets(struct server *s)
 {
-	struct server *s = arg;
 	struct mono now = server_now(s);
-	unsigned int left = BATCH;
+	unsigned int left = SERVER_BATCH;
 
-	(void)events;
 	s->batches++;
 	while (left && run_burst(s, now, &left))
 		;
+}
+
+static void on_packets(void *arg, uint32_t events)
+{
+	(void)events;
+	server_take_packets(arg);
 }
 
 /* Some of what is due; returns whether there is more. */
@@ -308,9 +310,10 @@ static int start(struct server *s, int signals, struct err *e)
 		return -1;
 	s->setup.path.emit = emit;
 	s->setup.path.emit_arg = s->io;
-	s->setup.path.event = on_event;
+	s->setup.path.event = server_tell_event;
 	s->setup.path.event_arg = s;
-	ratelimit_init(&s->events, EVENT_RATE, EVENT_BURST, s->started.ns);
+	ratelimit_init(&s->events, SERVER_EVENT_RATE, SERVER_EVENT_BURST,
+		       s->started.ns);
 	s->loop = loop_new();
 	if (!s->loop || !loop_add_fd(s->loop, signals, EPOLLIN, on_signal, s) ||
 	    !loop_add_fd(s->loop, io_fd(s->io), EPOLLIN, on_packets, s))

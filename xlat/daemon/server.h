@@ -53,6 +53,19 @@ int server_run(const char *config_path, enum role role, int ready_fd);
  */
 int server_reload(struct server *s, char *text, size_t len);
 
+/*
+ * server_take_packets - one turn of the loop: at most SERVER_BATCH reads, so
+ * that other things get theirs, whatever is read.
+ */
+#define SERVER_BATCH 64
+void server_take_packets(struct server *s);
+
+/* server_tell_event - a path_event_fn, @arg a server: one line in the log,
+ * of which s->events allows so many a second, and so many at once. */
+#define SERVER_EVENT_RATE  1
+#define SERVER_EVENT_BURST 10
+void server_tell_event(void *arg, enum reason r, const struct pkt_info *info);
+
 /* server_now - the time by which sessions age: the clock's, or ahead of it. */
 struct mono server_now(const struct server *s);
 /* server_advance - let @ns pass at once, and what is due by then happen.

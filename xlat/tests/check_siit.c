@@ -591,6 +591,9 @@ START_TEST(zero_checksums_are_told)
 	ck_assert_uint_eq(told_reason, REASON_UDP_ZERO_CSUM);
 	ck_assert_uint_eq(told.outer.src.v4.s_addr, ref_in4("8.8.8.8").s_addr);
 	ck_assert_mem_eq(&told.outer.sport, b.v + 20, 2);
+	ck_assert_uint_eq(told.outer.dst.v4.s_addr,
+			  ref_in4("192.0.2.1").s_addr);
+	ck_assert_mem_eq(&told.outer.dport, b.v + 22, 2);
 	ref_put16(b.v + 6, 0x2000);
 	ref_ip4_csum(b.v);
 	ck_assert_int_eq(push(&b), VERDICT_REPLY);
