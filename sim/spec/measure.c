@@ -102,7 +102,9 @@ const struct kind_field probe_fields[] = {
 	RANGED("rate", YF_QUANTITY, m.rate_pps, UNIT_PPS, 1, 100000,
 	       STREAM | SESSIONS | RESOLVER | FLOOD),
 	RANGED("size", YF_QUANTITY, m.size_bytes, UNIT_SIZE, 32, 1400,
-	       PING | STREAM | SESSIONS),
+	       PING | SESSIONS),
+	RANGED("size", YF_QUANTITY, m.size_bytes, UNIT_SIZE, 32, 60000,
+	       STREAM), /* above the MTU: in fragments */
 	RANGED("at", YF_QUANTITY, m.at_ns, UNIT_TIME, 0, HOUR, ALL),
 	RANGED("for", YF_QUANTITY, m.for_ns, UNIT_TIME, 100.0 * NS_PER_MS, HOUR,
 	       TRANSFER | STREAM | SESSIONS | RESOLVER | FLOOD | CONNECTIONS),

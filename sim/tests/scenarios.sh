@@ -26,7 +26,7 @@ play() {
 
 for s in failover-standby failover/split-brain path-mtu path-mtu-blocked \
 	clat-modes traceroute large-ping limits/greedy-subscriber \
-	offload/half-a-megabit-xlatd offload/healthy; do
+	fragments/reordered offload/half-a-megabit-xlatd offload/healthy; do
 	play "$s"
 done
 play failover/graceful-restart
