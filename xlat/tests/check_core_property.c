@@ -363,8 +363,9 @@ END_TEST
 START_TEST(error_in_fragments)
 {
 	static struct bytes b;
+	static uint8_t whole[1000];
 	struct room r, f;
-	uint32_t n = 0;
+	uint32_t n = 0, flags;
 
 	make6(&b, 58, 408);
 	b.v[40] = 3;
@@ -383,9 +384,22 @@ START_TEST(error_in_fragments)
 	room_init(&f, NULL, 0, 0, 300);
 	while (frag_next(&out.frag, &f.pkt)) {
 		ck_assert_uint_eq(ref_sum(0, f.pkt.data, 20), 0xffff);
+		ck_assert_uint_le(f.pkt.len, 300);
+		ck_assert_mem_eq(f.pkt.data + 4, r.pkt.data + 4, 2);
+		ck_assert_uint_eq(f.pkt.data[9], 1);
+		ck_assert_mem_eq(f.pkt.data + 12, r.pkt.data + 12, 8);
+		memcpy(whole + n, f.pkt.data + 20, f.pkt.len - 20);
+		/* no DF, its offset, and more but for the last */
+		flags = n + f.pkt.len < r.pkt.len ? 0x2000 : 0;
+		ck_assert_uint_eq(ref_get16(f.pkt.data + 6), flags | n / 8);
 		n += f.pkt.len - 20;
+		room_fini(&f);
+		room_init(&f, NULL, 0, 0, 300);
 	}
 	ck_assert_uint_eq(n, r.pkt.len - 20);
+	ck_assert_mem_eq(whole, r.pkt.data + 20, n);
+	ck_assert_uint_eq(whole[0], 11);
+	ck_assert_uint_eq(ref_sum(0, whole, n), 0xffff);
 	room_fini(&f);
 	room_fini(&r);
 }

@@ -239,6 +239,55 @@ START_TEST(eam_many)
 }
 END_TEST
 
+/* RFC 7757 section 3.1: of @n hosts, the first and the last pass. */
+static void expect_mappings(unsigned int n)
+{
+	char last[32];
+
+	snprintf(last, sizeof(last), "10.%u.%u.%u", (n - 1) >> 16,
+		 (n - 1) >> 8 & 255, (n - 1) & 255);
+	ck_assert(passes("10.0.0.0", last));
+	ck_assert(passes(last, "10.0.0.0"));
+	snprintf(last, sizeof(last), "10.%u.%u.%u", n >> 16, n >> 8 & 255,
+		 n & 255);
+	ck_assert(!passes("10.0.0.0", last));
+}
+
+static char *many_mappings(unsigned int n)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	fputs("tun: {name: t}\nicmp-source6: 2001:db8::fe\neam:\n", f);
+	for (unsigned int i = 0; i < n; i++)
+		fprintf(f,
+			"  - {ipv4: 10.%u.%u.%u, ipv6: \"2001:db8:2::%x\"}\n",
+			i >> 16, i >> 8 & 255, i & 255, i + 1);
+	fclose(f);
+	return text;
+}
+
+/* From a file, another while it runs (4096 is what a list can have), and one
+ * more. */
+START_TEST(eam_thousands)
+{
+	char *text = many_mappings(3000);
+
+	start(ROLE_SIIT, text);
+	free(text);
+	expect_mappings(3000);
+	text = many_mappings(4096);
+	write_config(text);
+	free(text);
+	expect_ok("reload");
+	expect_mappings(4096);
+	expect_ok("eam add 10.0.16.0 2001:db8:3::1");
+	expect_mappings(4097);
+	stop();
+}
+END_TEST
+
 START_TEST(reload_takes_the_file)
 {
 	start_siit();
@@ -332,6 +381,7 @@ int main(void)
 	tcase_add_test(t, eam_listed_added_deleted);
 	tcase_add_test(t, eam_refusals_change_nothing);
 	tcase_add_test(t, eam_many);
+	tcase_add_test(t, eam_thousands);
 	tcase_add_test(t, reload_takes_the_file);
 	tcase_add_test(t, bad_reloads_change_nothing);
 	tcase_add_test(t, clat_counters_and_mappings);

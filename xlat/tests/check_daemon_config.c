@@ -183,7 +183,14 @@ static const struct {
 	{ROLE_SIIT,
 	 TUN "eam: [{ipv4: 192.0.2.1, ipv6: \"2001:db8::1\"}]\n"
 	     "hairpin: simple\ntos: 256\nicmp-pool4: 198.51.100.1/24\n",
-	 NULL},
+	 "f:1:1: `icmp-source6` is missing, which errors to IPv6 hosts come "
+	 "from: there is no `pref64` to make one of; `::` would mean that none "
+	 "are sent\n"
+	 "f:3:10: `hairpin: simple` maps sources by `pref64`, which is "
+	 "missing\n"
+	 "f:4:6: `tos: 256`: a whole number from 0 to 255 is expected\n"
+	 "f:5:13: `icmp-pool4: 198.51.100.1/24`: a prefix without host bits is "
+	 "expected\n"},
 	{ROLE_SIIT, TUN "eam: [{ipv4: 192.0.2.1, ipv6: \"2001:db8::1\"}]\n",
 	 "f:1:1: `icmp-source6` is missing, which errors to IPv6 hosts come "
 	 "from: there is no `pref64` to make one of; `::` would mean that none "
@@ -216,16 +223,14 @@ static const struct {
 	 TUN "pool6: 64:ff9b::/96\npool4: {}\nstatic: 5\n"
 	     "static: [{proto: sctp, ipv6: 192.0.2.1, ipv4: 192.0.2.1, "
 	     "port6: 1, port4: 99999}]\n",
-	 NULL},
+	 "f:3:8: `pool4`: a list is expected\n"
+	 "f:4:9: `static`: a list is expected\n"
+	 "f:5:1: `static` is given twice; first at line 4\n"},
 };
 
 START_TEST(every_mistake_is_named_with_its_place)
 {
-	if (bad[_i].golden)
-		expect(bad[_i].role, bad[_i].text, bad[_i].golden);
-	else
-		ck_assert_ptr_null(load(bad[_i].role, bad[_i].text));
-	ck_assert_uint_ge(diags.n, 1);
+	expect(bad[_i].role, bad[_i].text, bad[_i].golden);
 }
 END_TEST
 

@@ -648,6 +648,31 @@ START_TEST(hairpin_reaches_the_other_host)
 }
 END_TEST
 
+/* Who is filtered by a host of the same PLAT is told as an IPv6 host. */
+START_TEST(hairpin_filtered_is_told)
+{
+	struct in6_addr a;
+	size_t len;
+
+	start(ROLE_PLAT, "tun: {name: t}\npool6: 64:ff9b::/96\n"
+			 "pool4: [192.0.2.1]\nallow-private: true\nseed: 1\n"
+			 "filtering: address-dependent\n");
+	len = udp6(p, "2001:db8::b", 4444, "64:ff9b::c633:6401", 53, 4);
+	ck_assert_int_eq(push(p, len), VERDICT_FORWARD);
+	pull();
+	len = udp6(p, "2001:db8::a", 3333, "64:ff9b::c000:201", 4444, 33);
+	ck_assert_int_eq(push(p, len), VERDICT_REPLY);
+	ck_assert_uint_eq(REASON_N(NAT64_FILTERED), 1);
+	ck_assert_int_eq(pull(), (long)(48 + len));
+	ck_assert(csum_good6(out));
+	inet_pton(AF_INET6, "2001:db8::a", &a);
+	ck_assert_mem_eq(out + 24, &a, 16);
+	ck_assert_mem_eq(out + 40, "\1\1", 2);
+	ck_assert_mem_eq(out + 48, p, len);
+	stop();
+}
+END_TEST
+
 /* An ICMPv4 error from @from about what lies in out, which we sent. */
 static size_t error4(const char *from, uint8_t type, uint8_t code,
 		     unsigned int rest)
@@ -1292,6 +1317,7 @@ int main(void)
 	tcase_add_test(t, plat_refusals_have_reasons);
 	tcase_add_test(t, strict_prefix_refuses_private_addresses);
 	tcase_add_test(t, hairpin_reaches_the_other_host);
+	tcase_add_test(t, hairpin_filtered_is_told);
 	tcase_add_test(t, errors_find_their_session);
 	tcase_add_test(t, errors_from_private_routers_come_from_us);
 	tcase_add_test(t, expired_hop_limit_is_answered_within_the_rate);
