@@ -24,6 +24,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
@@ -283,6 +284,14 @@ static void on_stream(void *arg, uint32_t events)
 /* ---- asking ----------------------------------------------------------------
  */
 
+/* By name, or by number as some write it to resolv.conf. 0: there is none. */
+static unsigned int zone_index(const char *zone)
+{
+	unsigned int index = if_nametoindex(zone);
+
+	return index ? index : (unsigned int)strtoul(zone, NULL, 10);
+}
+
 /* A socket on its way to @server, with a fresh identifier; or -1. */
 static int reach(struct discover *d, const struct config_server *server)
 {
@@ -295,7 +304,7 @@ static int reach(struct discover *d, const struct config_server *server)
 			0);
 
 	if (*server->zone)
-		to.sin6_scope_id = if_nametoindex(server->zone);
+		to.sin6_scope_id = zone_index(server->zone);
 	if (fd < 0)
 		return -1;
 	if (getrandom(&d->id, sizeof(d->id), 0) == sizeof(d->id) &&

@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -440,25 +441,75 @@ static void get_link_local(struct in6_addr *out)
 	}
 }
 
-/* A resolver of the link, as routers are wont to advertise themselves. */
-START_TEST(dns_link_local)
+/* A name server with a link-local address of "wan"; that as text. */
+static int dns_open_link_local(char text[INET6_ADDRSTRLEN])
 {
 	struct sockaddr_in6 a = {.sin6_family = AF_INET6,
 				 .sin6_port = htons(53)};
-	char text[64], pref64[128];
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	get_link_local(&a.sin6_addr);
+	a.sin6_scope_id = if_nametoindex("wan");
+	need(!bind(fd, (struct sockaddr *)&a, sizeof(a)), "bind");
+	inet_ntop(AF_INET6, &a.sin6_addr, text, INET6_ADDRSTRLEN);
+	return fd;
+}
+
+/* A resolver of the link, as routers are wont to advertise themselves. */
+START_TEST(dns_link_local)
+{
+	char server[INET6_ADDRSTRLEN], pref64[128];
 	struct query q;
 	int tap, fd;
 
 	new_namespace();
 	tap = open_tap();
-	get_link_local(&a.sin6_addr);
-	a.sin6_scope_id = if_nametoindex("wan");
-	fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	need(!bind(fd, (struct sockaddr *)&a, sizeof(a)), "bind");
-	inet_ntop(AF_INET6, &a.sin6_addr, text, sizeof(text));
+	fd = dns_open_link_local(server);
 	snprintf(pref64, sizeof(pref64), "{from: dns, servers: [\"%s%%wan\"]}",
-		 text);
+		 server);
 	write_config(pref64, "\"2001:db8:c1::/96\"");
+	start_xlatd();
+	dns_read(fd, &q);
+	dns_answer(fd, &q, "2001:db8:a::c000:aa", 600, 0, 0);
+	await_prefix("2001:db8:a::/96");
+	stop_xlatd();
+	close(fd);
+	close(tap);
+}
+END_TEST
+
+/* In a mount namespace of our own. */
+static void put_resolv_conf(const char *text)
+{
+	char path[64];
+	struct err e;
+
+	snprintf(path, sizeof(path), "%s/resolv.conf", dir);
+	need(!file_write(path, text, strlen(text), &e), path);
+	need(!unshare(CLONE_NEWNS) &&
+		     !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
+		     !mount(path, "/etc/resolv.conf", NULL, MS_BIND, NULL),
+	     "/etc/resolv.conf");
+}
+
+/* IPv6 alone counts, and link-local addresses with their interface: by number
+ * here. */
+START_TEST(dns_of_resolv_conf)
+{
+	char server[INET6_ADDRSTRLEN], text[256];
+	struct query q;
+	int tap, fd;
+
+	new_namespace();
+	tap = open_tap();
+	fd = dns_open_link_local(server);
+	snprintf(text, sizeof(text),
+		 "# nameserver ::1\nnameserver 192.0.2.53\n"
+		 "nameserver fe80::53\nnameserver nonsense\n"
+		 "search example\nnameserver %s%%%u\n",
+		 server, if_nametoindex("wan"));
+	put_resolv_conf(text);
+	write_config("{from: dns}", "\"2001:db8:c1::/96\"");
 	start_xlatd();
 	dns_read(fd, &q);
 	dns_answer(fd, &q, "2001:db8:a::c000:aa", 600, 0, 0);
@@ -964,10 +1015,10 @@ static void find_xlatd(const char *self)
 
 static void remove_files(void)
 {
-	static const char *const names[] = {"yaml", "sock"};
+	static const char *const names[] = {"yaml", "sock", "resolv.conf"};
 	char path[64];
 
-	for (unsigned int i = 0; i < 2; i++) {
+	for (unsigned int i = 0; i < 3; i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
 		unlink(path);
 	}
@@ -995,6 +1046,10 @@ int main(int argc, char **argv)
 	tcase_add_test(t, dns_servers);
 	tcase_add_test(t, dns_truncated);
 	tcase_add_test(t, dns_link_local);
+	if (!access("/etc/resolv.conf", R_OK))
+		tcase_add_test(t, dns_of_resolv_conf);
+	else
+		printf("no /etc/resolv.conf: what it says is not tested\n");
 	tcase_add_test(t, neutral_moves);
 	tcase_add_test(t, neutral_and_reload);
 	tcase_add_test(t, ra_followed);
