@@ -412,16 +412,14 @@ static void read_static(struct reader *r, const struct ynode *n)
 
 	if (yaml_read_map(n, "static", static_fields, &s, r->a, r->d))
 		return;
-	if (s.src6.family != AF_INET6) {
+	if (s.src6.family != AF_INET6)
 		diags_add(r->d, yaml_get(n, "ipv6")->pos,
 			  "`ipv6`: an IPv6 address is expected");
-		return;
-	}
-	if (s.src4.family != AF_INET) {
+	if (s.src4.family != AF_INET)
 		diags_add(r->d, yaml_get(n, "ipv4")->pos,
 			  "`ipv4`: an IPv4 address is expected");
+	if (s.src6.family != AF_INET6 || s.src4.family != AF_INET)
 		return;
-	}
 	*ARENA_APPEND(r->a, r->c->statics, r->c->n_statics) =
 		(struct config_static){
 			.proto = (enum nat64_proto)s.proto,

@@ -226,6 +226,17 @@ static const struct {
 	 "f:3:8: `pool4`: a list is expected\n"
 	 "f:4:9: `static`: a list is expected\n"
 	 "f:5:1: `static` is given twice; first at line 4\n"},
+	{ROLE_PLAT,
+	 TUN "pool6: 64:ff9b::/96\npool4: [192.0.2.1]\n"
+	     "static:\n"
+	     "  - {proto: sctp, ipv6: 192.0.2.1, port6: 1, ipv4: 192.0.2.1, "
+	     "port4: 99999}\n"
+	     "  - {proto: tcp, ipv6: 192.0.2.1, port6: 1, ipv4: \"::1\", "
+	     "port4: 2000}\n",
+	 "f:5:13: unknown value of `proto`: `sctp`; did you mean `tcp`?\n"
+	 "f:5:70: `port4: 99999`: a whole number from 0 to 65535 is expected\n"
+	 "f:6:24: `ipv6`: an IPv6 address is expected\n"
+	 "f:6:51: `ipv4`: an IPv4 address is expected\n"},
 };
 
 START_TEST(every_mistake_is_named_with_its_place)
