@@ -62,7 +62,7 @@ conform_SRCS := fields packet_value packet_parse packet_build packet_match packe
 	player_jool run matrix record
 report_SRCS := cards facts html json junit matrix progress style svg table text
 advise_SRCS := derive print read setting
-cmd_SRCS := advise usage run session matrix resdir testbed host plan clean doctor \
+cmd_SRCS := advise front usage run session matrix resdir testbed host plan clean doctor \
 	prepare engines conform
 
 XLAT_FOLDERS := base core nat64 io bpf daemon

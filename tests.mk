@@ -13,7 +13,8 @@ check_spec_LIBS := spec base
 SIM_TESTS += check_timeline
 check_timeline_LIBS := timeline score spec base
 
-SIM_TESTS += check_testbed
+SIM_TESTS += check_testbed check_front
+check_front_LIBS := cmd report score base
 check_testbed_LIBS := cmd engine relay report score world plan spec base
 SIM_TESTS += check_score check_stats check_outage
 check_score_LIBS := score base

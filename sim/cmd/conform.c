@@ -5,12 +5,9 @@
 #include <getopt.h>
 #include <jansson.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,6 +15,7 @@
 #include "../conform/run.h"
 #include "../engine/engine.h"
 #include "../report/report.h"
+#include "front.h"
 
 static const char usage[] =
 	"Usage: xlatsim conform [OPTION...] ENGINE...\n"
@@ -72,8 +70,7 @@ struct conform {
 	size_t n_players;
 	struct conform_result **results;
 	size_t n_results;
-	struct progress *progress;
-	int signal_fd;
+	struct front front; /* closed while its loop is NULL */
 };
 
 static int parse_role(struct conform *c, const char *word)
@@ -271,37 +268,6 @@ static int check_host(struct conform *c)
 	return 0;
 }
 
-static void on_signal(void *arg, uint32_t events)
-{
-	struct conform *c = arg;
-	struct signalfd_siginfo info;
-
-	(void)events;
-	if (read(c->signal_fd, &info, sizeof(info)) != sizeof(info))
-		return;
-	progress_note(c->progress, "%s: tearing down",
-		      strsignal((int)info.ssi_signo));
-	loop_stop(c->o.loop);
-}
-
-static int catch_signals(struct conform *c)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	c->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (c->signal_fd < 0 ||
-	    !loop_add_fd(c->o.loop, c->signal_fd, EPOLLIN, on_signal, c)) {
-		perror("xlatsim conform: signalfd");
-		return EXIT_HOST;
-	}
-	return 0;
-}
-
 /* ---- results ---------------------------------------------------------------
  */
 
@@ -309,7 +275,7 @@ static void on_done(void *arg, size_t n, size_t of, const struct case_result *r)
 {
 	struct conform *c = arg;
 
-	progress_tick(c->progress, (double)n, (double)of, r->c->name);
+	progress_tick(c->front.progress, (double)n, (double)of, r->c->name);
 }
 
 static int write_json(const struct conform *c)
@@ -370,7 +336,8 @@ static void play(struct conform *c)
 	for (size_t i = 0; i < c->n_players; i++) {
 		struct conform_result *r;
 
-		progress_stage(c->progress, "judging %s", c->players[i]->name);
+		progress_stage(c->front.progress, "judging %s",
+			       c->players[i]->name);
 		r = conform_run(c->suite, c->players[i], &c->o, c->arena);
 		r->version = c->versions[i];
 		*ARENA_APPEND(c->arena, c->results, c->n_results) = r;
@@ -382,8 +349,6 @@ static void play(struct conform *c)
 static int conform(struct conform *c, int argc, char **argv)
 {
 	int status = parse_options(c, argc, argv);
-	enum progress_mode mode =
-		isatty(STDERR_FILENO) ? PROGRESS_LIVE : PROGRESS_PLAIN;
 
 	if (status)
 		return status;
@@ -398,18 +363,17 @@ static int conform(struct conform *c, int argc, char **argv)
 		return list_cases(c);
 	status = check_host(c);
 	if (!status)
-		status = catch_signals(c);
+		status = front_open(&c->front, "conform", c->o.loop, c->quiet);
 	if (status)
 		return status;
-	c->progress = progress_new(stderr, c->quiet ? PROGRESS_QUIET : mode);
 	play(c);
-	progress_free(c->progress);
+	front_end_progress(&c->front);
 	return report(c);
 }
 
 int cmd_conform(int argc, char **argv)
 {
-	struct conform c = {.signal_fd = -1};
+	struct conform c = {0};
 	int status;
 
 	c.arena = arena_new();
@@ -423,9 +387,9 @@ int cmd_conform(int argc, char **argv)
 		return EXIT_HOST;
 	}
 	status = conform(&c, argc, argv);
+	if (c.front.loop)
+		front_close(&c.front);
 	loop_free(c.o.loop);
-	if (c.signal_fd >= 0)
-		close(c.signal_fd);
 	arena_free(c.arena);
 	return status;
 }

@@ -12,6 +12,7 @@
 
 #include "../engine/engine.h"
 #include "../world/world.h"
+#include "front.h"
 #include "host.h"
 
 static const char usage[] =
@@ -85,10 +86,12 @@ static void try_world(struct doctor *d)
 	char id[8], dir[64], text[64];
 	struct world_opts o = {.run_id = id, .dir = dir, .loop = loop_new()};
 	struct world *w = NULL;
+	struct front f = {0};
 	struct mono start;
 	struct err e;
 
-	if (!o.loop || world_new_run_id(id)) {
+	if (!o.loop || front_open(&f, "doctor", o.loop, true) ||
+	    world_new_run_id(id)) {
 		say(d, false, what, "no run id can be reserved under /run");
 	} else {
 		snprintf(dir, sizeof(dir), "/run/xlatsim/%s/doctor", id);
@@ -103,9 +106,14 @@ static void try_world(struct doctor *d)
 			say(d, true, what, text);
 		}
 		world_teardown(w);
+		world_drop_run_id(id);
 	}
+	if (f.loop)
+		front_close(&f);
 	loop_free(o.loop);
 	arena_free(a);
+	if (f.caught)
+		raise(f.caught); /* now that nothing is left behind */
 }
 
 static void check_file(struct doctor *d, const char *path, const char *what,

@@ -17,6 +17,7 @@
 
 #include "../engine/engine.h"
 #include "../world/world.h"
+#include "front.h"
 
 static const char usage[] =
 	"Usage: xlatsim prepare jool [--cache DIR] [--own-kernel] [--force]\n"
@@ -158,7 +159,28 @@ static int try_in(struct loop *loop, struct arena *a, struct err *e)
 				    e);
 	engines_stop(es);
 	world_teardown(w);
+	world_drop_run_id(id);
 	return ret;
+}
+
+/* Returns an exit status. */
+static int tell_trial(int ret, int signal, const struct err *e,
+		      struct mono start)
+{
+	if (signal)
+		fprintf(stderr, "xlatsim prepare: not tried out: %s\n",
+			strsignal(signal));
+	else if (ret)
+		fprintf(stderr,
+			"xlatsim prepare: it was built, but does not work: "
+			"%s\n",
+			e->text);
+	else
+		fprintf(stderr,
+			"tried out: two nodes booted and translated a ping in "
+			"%.1f s\n",
+			(double)mono_sub(clock_now(), start) / NS_PER_S);
+	return signal ? EXIT_INVALID : ret ? EXIT_HOST : EXIT_PASSED;
 }
 
 static int try_out(void)
@@ -166,23 +188,22 @@ static int try_out(void)
 	struct mono start = clock_now();
 	struct arena *a = arena_new();
 	struct loop *loop = loop_new();
+	struct front f = {0};
 	struct err e;
-	int ret = loop ? try_in(loop, a, &e)
-		       : err_set(&e, ENOMEM, "out of memory");
+	int status = EXIT_HOST;
 
-	if (ret)
-		fprintf(stderr,
-			"xlatsim prepare: it was built, but does not work: "
-			"%s\n",
-			e.text);
-	else
-		fprintf(stderr,
-			"tried out: two nodes booted and translated a ping in "
-			"%.1f s\n",
-			(double)mono_sub(clock_now(), start) / NS_PER_S);
+	if (!loop)
+		perror("xlatsim prepare");
+	else if (!front_open(&f, "prepare", loop, true)) {
+		int ret = try_in(loop, a, &e);
+
+		status = tell_trial(ret, f.caught, &e, start);
+	}
+	if (f.loop)
+		front_close(&f);
 	loop_free(loop);
 	arena_free(a);
-	return ret;
+	return status;
 }
 
 /* ---- command ---------------------------------------------------------------
@@ -228,11 +249,11 @@ static int prepare_jool(const char *cache, bool own, bool force)
 		return EXIT_PASSED;
 	}
 	setenv("XLATSIM_JOOL_CACHE", cache, 1);
-	if (!try_out())
-		return EXIT_PASSED;
+	ret = try_out();
 	snprintf(current, sizeof(current), "%s/current", cache);
-	unlink(current); /* no run shall meet it */
-	return EXIT_HOST;
+	if (ret == EXIT_HOST)
+		unlink(current); /* no run shall meet it */
+	return ret;
 }
 
 int cmd_prepare(int argc, char **argv)

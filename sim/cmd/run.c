@@ -5,19 +5,17 @@
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "../engine/engine.h"
 #include "../plan/plan.h"
 #include "../report/matrix.h"
+#include "front.h"
 #include "matrix.h"
 #include "session.h"
 
@@ -83,7 +81,7 @@ struct run {
 	size_t n_scenarios;
 	struct result **results;
 	size_t n_results;
-	int signal_fd;
+	struct front front; /* closed while its loop is NULL */
 };
 
 static int parse_seed(const char *text, uint64_t *seed)
@@ -209,38 +207,6 @@ static int check_host(const struct run *r)
 	return 0;
 }
 
-static void on_signal(void *arg, uint32_t events)
-{
-	struct run *r = arg;
-	struct signalfd_siginfo info;
-
-	(void)events;
-	if (read(r->signal_fd, &info, sizeof(info)) != sizeof(info))
-		return;
-	progress_note(r->session.progress, "%s: tearing down",
-		      strsignal((int)info.ssi_signo));
-	loop_stop(r->session.loop);
-}
-
-/* Signals arrive through the loop, so that no code is cut in the middle. */
-static int catch_signals(struct run *r)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	r->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (r->signal_fd < 0 || !loop_add_fd(r->session.loop, r->signal_fd,
-					     EPOLLIN, on_signal, r)) {
-		perror("xlatsim run: signalfd");
-		return EXIT_HOST;
-	}
-	return 0;
-}
-
 static void announce(const struct run *r)
 {
 	double ns = 0;
@@ -343,13 +309,12 @@ static int report(struct run *r)
 	return status;
 }
 
-static void open_progress(struct run *r)
+static int open_front(struct run *r)
 {
-	enum progress_mode mode =
-		isatty(STDERR_FILENO) ? PROGRESS_LIVE : PROGRESS_PLAIN;
+	int status = front_open(&r->front, "run", r->session.loop, r->quiet);
 
-	r->session.progress =
-		progress_new(stderr, r->quiet ? PROGRESS_QUIET : mode);
+	r->session.progress = r->front.progress;
+	return status;
 }
 
 static int run_scenarios(struct run *r, char **paths, int n)
@@ -359,12 +324,11 @@ static int run_scenarios(struct run *r, char **paths, int n)
 	if (!status)
 		status = check_host(r);
 	if (!status)
-		status = catch_signals(r);
+		status = open_front(r);
 	if (status)
 		return status;
-	open_progress(r);
 	status = play_all(r);
-	progress_free(r->session.progress);
+	front_end_progress(&r->front);
 	return status ? status : report(r);
 }
 
@@ -410,7 +374,7 @@ static int play_matrix(struct run *r, const struct matrix *m,
 	struct err e = {""};
 	int ret = matrix_play(m, &o, r->arena, &doc, &dir, &e), status;
 
-	progress_free(r->session.progress);
+	front_end_progress(&r->front);
 	if (ret && ret != -EINTR)
 		fprintf(stderr, "xlatsim run: %s\n", e.text);
 	status = dir && doc && (!ret || ret == -EINTR)
@@ -461,10 +425,9 @@ static int run_matrix(struct run *r, char **paths, int n)
 	}
 	status = check_root();
 	if (!status)
-		status = catch_signals(r);
+		status = open_front(r);
 	if (status)
 		return status;
-	open_progress(r);
 	progress_note(r->session.progress, "matrix %s: about %s; seed %llu",
 		      m->name,
 		      units_format(matrix_duration_ns(m, chosen), UNIT_TIME,
@@ -496,7 +459,7 @@ static int run_files(struct run *r, int argc, char **argv)
 
 int cmd_run(int argc, char **argv)
 {
-	struct run r = {.session = {.out = "results"}, .signal_fd = -1};
+	struct run r = {.session = {.out = "results"}};
 	int status;
 
 	if (getrandom(&r.session.seed, 4, 0) != 4)
@@ -509,9 +472,9 @@ int cmd_run(int argc, char **argv)
 		return EXIT_HOST;
 	}
 	status = run_files(&r, argc, argv);
+	if (r.front.loop)
+		front_close(&r.front);
 	loop_free(r.session.loop);
-	if (r.signal_fd >= 0)
-		close(r.signal_fd);
 	arena_free(r.arena);
 	return status;
 }
