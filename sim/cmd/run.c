@@ -265,7 +265,7 @@ static int print_json(const struct run *r)
 						: json_null());
 		free(text);
 	}
-	ret = json_dumpf(r->n_results == 1 ? json_array_get(all, 0) : all,
+	ret = json_dumpf(r->n_scenarios == 1 ? json_array_get(all, 0) : all,
 			 stdout, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(all);
@@ -319,7 +319,7 @@ static int open_front(struct run *r)
 
 static int run_scenarios(struct run *r, char **paths, int n)
 {
-	int status = load_scenarios(r, paths, n);
+	int status = load_scenarios(r, paths, n), told;
 
 	if (!status)
 		status = check_host(r);
@@ -329,7 +329,9 @@ static int run_scenarios(struct run *r, char **paths, int n)
 		return status;
 	status = play_all(r);
 	front_end_progress(&r->front);
-	return status ? status : report(r);
+	/* also of those before one that could not begin */
+	told = r->n_results ? report(r) : 0;
+	return told ? told : status;
 }
 
 /* ---- a matrix --------------------------------------------------------------

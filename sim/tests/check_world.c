@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A world is built as planned, seen through other programs' eyes. */
+#include "../world/world_internal.h"
 #include "world_fixture.h"
 
 static struct fixture f;
@@ -17,6 +18,16 @@ static void teardown(void)
 	fixture_fini(&f);
 	ck_assert_str_eq(fixture_trace(id), "");
 }
+
+START_TEST(test_controllers)
+{
+	ck_assert(quota_has_word("cpuset cpu io memory\n", "cpu"));
+	ck_assert(quota_has_word("cpuset io cpu\n", "cpu"));
+	ck_assert(quota_has_word("cpu", "cpu"));
+	ck_assert(!quota_has_word("cpuset io memory\n", "cpu"));
+	ck_assert(!quota_has_word("", "cpu"));
+}
+END_TEST
 
 START_TEST(test_packets_across)
 {
@@ -359,6 +370,7 @@ int main(void)
 	suite_add_tcase(s, t);
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, test_controllers);
 	tcase_add_test(t, test_packets_across);
 	tcase_add_test(t, test_addresses);
 	tcase_add_test(t, test_routes);

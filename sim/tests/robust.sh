@@ -37,6 +37,21 @@ check "it is named" says nosuch
 : >"$tmp/file"
 check "no room for results" exits 4 "$xlatsim" run --out "$tmp/file/r" "$small"
 check "nothing is left then" nothing_left
+mkdir "$tmp/half"
+: >"$tmp/half/small-fail"
+check "the second of two cannot begin" exits 4 "$xlatsim" run --quiet --junit "$tmp/half.xml" --out "$tmp/half" "$small" "$here/data/small-fail.yaml"
+check "the first is told" says "PASS  small-run"
+check "also to CI" grep -q 'name="small-run' "$tmp/half.xml"
+
+# a run in another PID namespace, as in a container that shares /run: its lock
+# says that it lives, its process id is none of ours
+mkdir -p /run/xlatsim/0dd0
+printf 'pid 999999999\nnamespace pid:[1]\n' >/run/xlatsim/0dd0/lock
+check "clean does not wait for a run elsewhere" \
+	exits 0 timeout 20 flock /run/xlatsim/0dd0/lock "$xlatsim" clean
+check "and leaves it alone" test -e /run/xlatsim/0dd0/lock
+check "once it has ended" exits 0 "$xlatsim" clean
+check "it goes" test ! -e /run/xlatsim/0dd0
 
 # Ctrl-C and SIGTERM in each stage
 for sig in INT TERM HUP; do

@@ -69,11 +69,14 @@ static bool is_run_id(const char *s)
 /* Whether the process that made the lock @fd has ended. */
 static bool maker_gone(int fd)
 {
-	char text[64] = "";
+	char text[128] = "", ns[64], own[64];
 	int pid;
 
 	if (pread(fd, text, sizeof(text) - 1, 0) <= 0 ||
-	    sscanf(text, "pid %d", &pid) != 1)
+	    sscanf(text, "pid %d\nnamespace %63s", &pid, ns) != 2)
+		return false;
+	/* that of another PID namespace says nothing here */
+	if (own_pid_namespace(own, sizeof(own)) || strcmp(ns, own) != 0)
 		return false;
 	return kill(pid, 0) && errno == ESRCH;
 }

@@ -55,19 +55,28 @@ int runs_lock(struct err *e)
 	return fd;
 }
 
+int own_pid_namespace(char *buf, size_t len)
+{
+	ssize_t n = readlink("/proc/self/ns/pid", buf, len - 1);
+
+	buf[n > 0 ? n : 0] = '\0';
+	return n > 0 ? 0 : -errno;
+}
+
 /* Make /run/xlatsim/@id and lock it; -EEXIST when it is there already. */
 static int reserve(const char *id, struct err *e)
 {
-	char path[64];
+	char path[64], ns[64];
 	int fd;
 
+	own_pid_namespace(ns, sizeof(ns));
 	snprintf(path, sizeof(path), RUNS_DIR "/%s", id);
 	if (mkdir(path, 0755))
 		return err_set(e, errno, "%s: %s", path, strerror(errno));
 	snprintf(path, sizeof(path), RUNS_DIR "/%s/lock", id);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) ||
-	    dprintf(fd, "pid %d\n", (int)getpid()) < 0) {
+	    dprintf(fd, "pid %d\nnamespace %s\n", (int)getpid(), ns) < 0) {
 		int ret = err_set(e, errno, "%s: %s", path, strerror(errno));
 
 		if (fd >= 0)

@@ -48,7 +48,7 @@ bool quota_find(struct quota_root *r)
 		if (r->v2) {
 			char *text = file_read(path, NULL, &(struct err){""});
 
-			found = text && strstr(text, "cpu ");
+			found = text && quota_has_word(text, "cpu");
 			free(text);
 		} else {
 			found = true;
@@ -57,6 +57,19 @@ bool quota_find(struct quota_root *r)
 	if (f)
 		endmntent(f);
 	return found;
+}
+
+bool quota_has_word(const char *text, const char *word)
+{
+	size_t len;
+
+	for (; *text; text += len) {
+		text += strspn(text, " \n");
+		len = strcspn(text, " \n");
+		if (len == strlen(word) && !memcmp(text, word, len))
+			return true;
+	}
+	return false;
 }
 
 static int put(const struct node *n, const char *key, const char *value,

@@ -112,6 +112,8 @@ struct quota_root {
 
 /* quota_find - where groups with a share of the processor can be made. */
 bool quota_find(struct quota_root *r);
+/* quota_has_word - is @word one of those in @text, between blanks? Pure. */
+bool quota_has_word(const char *text, const char *word);
 /* quota_build - programs of @n have @share of one processor from now on. */
 int quota_build(struct node *n, double share, struct err *e);
 /* quota_teardown - after its processes have ended; without a quota: nothing */
@@ -140,6 +142,8 @@ int lock_take(struct world *w, struct err *e);
 /* lock_note - write into the lock who we are. */
 int lock_note(struct world *w, struct err *e);
 void lock_drop(struct world *w);
+/* own_pid_namespace - "pid:[4026531836]"; 64 bytes do. 0 or -errno. */
+int own_pid_namespace(char *buf, size_t len);
 /* runs_lock - nobody else makes or removes runs until it is closed. */
 int runs_lock(struct err *e);
 int netns_name_add(const struct node *n, struct err *e);
