@@ -173,7 +173,7 @@ static void forget(struct pref64_set *s, unsigned int i)
 
 bool pref64_by_dns(const struct pref64_known *k)
 {
-	return same6(&k->from, &in6addr_any);
+	return IN6_IS_ADDR_UNSPECIFIED(&k->from);
 }
 
 /* Behind those that are as good, in front of those that are not. */

@@ -9,16 +9,19 @@
  * set changes, or the time of one of them is over, the first one that can be
  * used becomes config->pref64 and the tables are built anew, exactly as on a
  * reload; with none, every packet is answered with an ICMP error. What is in
- * use is config->pref64 and nothing else. Sessions are the PLAT's:
- * nothing is kept here that a change of prefix could break.
+ * use is config->pref64 and nothing else. Sessions are the PLAT's: nothing is
+ * kept here that a change of prefix could break.
  */
 #include "discover_internal.h"
 
 #include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "../base/log.h"
@@ -170,6 +173,54 @@ static void close_feed(struct discover *d, struct discover_feed *f)
 	loop_del(d->server->loop, f->timer);
 }
 
+/* What has changed does not matter, nor whether some of it was lost. */
+static void on_links(void *arg, uint32_t events)
+{
+	struct discover *d = arg;
+	char buf[4096];
+
+	(void)events;
+	while (recv(d->links.fd, buf, sizeof(buf), MSG_DONTWAIT) >= 0 ||
+	       errno == ENOBUFS)
+		;
+	if (config_asks_dns(d->server->config))
+		discover_dns_hurry(d);
+	if (config_hears_routers(d->server->config))
+		discover_ra_follow(d);
+}
+
+static int watch_links(struct discover *d, struct err *e)
+{
+	struct sockaddr_nl a = {.nl_family = AF_NETLINK,
+				.nl_groups = RTMGRP_LINK};
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			NETLINK_ROUTE);
+
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&a, sizeof(a))) {
+		int code = errno;
+
+		if (fd >= 0)
+			close(fd);
+		return err_set(e, code, "news of interfaces: %s",
+			       strerror(code));
+	}
+	if (discover_watch(d, &d->links, fd, EPOLLIN, on_links))
+		return err_set(e, ENOMEM, "news of interfaces: out of memory");
+	return 0;
+}
+
+static int start(struct discover *d, struct err *e)
+{
+	const struct config *c = d->server->config;
+	int ret = watch_links(d, e);
+
+	if (ret)
+		return ret;
+	if (config_asks_dns(c))
+		discover_dns_start(d);
+	return config_hears_routers(c) ? discover_ra_open(d, e) : 0;
+}
+
 struct discover *discover_open(struct server *s, struct err *e)
 {
 	struct discover *d = calloc(1, sizeof(*d));
@@ -184,9 +235,7 @@ struct discover *discover_open(struct server *s, struct err *e)
 	d->server = s;
 	d->query.fd = d->routers.fd = d->links.fd = -1;
 	rng_init(&d->rng, seed);
-	if (config_asks_dns(s->config))
-		discover_dns_start(d);
-	if (config_hears_routers(s->config) && discover_ra_open(d, e)) {
+	if (start(d, e)) {
 		discover_close(d);
 		return NULL;
 	}

@@ -8,7 +8,8 @@
  * order of the configuration or of resolv.conf, which is read anew each time;
  * one that is silent for a second, or answers with a failure, is followed by
  * the next; one whose answer is truncated is asked again by TCP. When all have
- * failed there is a pause, doubled up to a minute.
+ * failed there is a pause, doubled up to a minute, and cut short when a link
+ * comes up: a CPE that boots may have none at first.
  *
  * A positive answer is asked for again ten seconds before its TTL is over, and
  * an answer that there is no prefix when its TTL is over. As long as nobody
@@ -107,6 +108,14 @@ static void ask_next(struct discover *d)
 	}
 	d->round++;
 	ask_in(d, pause < MAX_PAUSE_NS ? pause : MAX_PAUSE_NS);
+}
+
+void discover_dns_hurry(struct discover *d)
+{
+	if (d->query.fd >= 0 || !d->round)
+		return;
+	d->round = 0;
+	ask_in(d, NS_PER_S);
 }
 
 static void on_silence(void *arg, struct mono due)
@@ -238,12 +247,13 @@ static bool stream_is_whole(const struct discover *d)
 static int send_stream(struct discover *d)
 {
 	uint8_t buf[2 + PREF64_QUERY_BYTES];
-	unsigned int len = pref64_put_query(d->id, d->edns, buf + 2);
+	size_t len = pref64_put_query(d->id, d->edns, buf + 2);
 	int fd = d->query.fd;
 
 	buf[0] = 0;
 	buf[1] = (uint8_t)len;
-	if (send(fd, buf, 2 + len, MSG_NOSIGNAL) != (ssize_t)(2 + len))
+	len += 2;
+	if (send(fd, buf, len, MSG_NOSIGNAL) != (ssize_t)len)
 		return -1;
 	d->asked = true;
 	loop_del(d->server->loop, d->query.source);

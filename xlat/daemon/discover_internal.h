@@ -19,7 +19,8 @@ struct discover {
 	struct pref64_set set;
 	struct discover_stats stats;
 	struct rng rng;
-	struct loop_source *end; /* of the first prefix */
+	struct loop_source *end;    /* of the first prefix */
+	struct discover_feed links; /* what becomes of interfaces */
 	/* dns */
 	struct discover_feed query; /* under way, or the next one */
 	uint16_t id;
@@ -32,7 +33,6 @@ struct discover {
 	unsigned int round; /* times that all of them were silent */
 	/* ra */
 	struct discover_feed routers; /* advertisements; next solicitation */
-	struct discover_feed links;   /* what becomes of interfaces */
 	unsigned int ifindex;	      /* that routers.fd listens on; 0: none */
 	bool running;		      /* that interface has a carrier */
 	int64_t interval_ns;	      /* between solicitations */
@@ -50,6 +50,10 @@ void discover_unwatch(struct discover *d, struct discover_feed *f);
 /* discover_dns_start - ask; discover_ra_open - solicit and listen. */
 void discover_dns_start(struct discover *d);
 int discover_ra_open(struct discover *d, struct err *e);
+/* discover_dns_hurry - a link has changed: who was silent may answer now.
+ * discover_ra_follow - the interface may be another of its name, or none. */
+void discover_dns_hurry(struct discover *d);
+void discover_ra_follow(struct discover *d);
 /* discover_ra_check - solicit anew when no router's prefix is known any more;
  * @had: one was. */
 void discover_ra_check(struct discover *d, bool had);

@@ -18,8 +18,6 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/icmp6.h>
 #include <string.h>
@@ -218,8 +216,7 @@ static int enter(struct discover *d, unsigned int ifindex, struct err *e)
 
 static void on_retry(void *arg, struct mono due);
 
-/* Whoever has the name now. */
-static void follow(struct discover *d)
+void discover_ra_follow(struct discover *d)
 {
 	const char *name = d->server->config->ra_interface;
 	unsigned int ifindex = if_nametoindex(name);
@@ -251,50 +248,15 @@ static void on_retry(void *arg, struct mono due)
 
 	(void)due;
 	d->routers.timer = NULL;
-	follow(d);
-}
-
-/* What has changed does not matter, nor whether some of it was lost. */
-static void on_links(void *arg, uint32_t events)
-{
-	struct discover *d = arg;
-	char buf[4096];
-
-	(void)events;
-	while (recv(d->links.fd, buf, sizeof(buf), MSG_DONTWAIT) >= 0 ||
-	       errno == ENOBUFS)
-		;
-	follow(d);
-}
-
-static int watch_links(struct discover *d, struct err *e)
-{
-	struct sockaddr_nl a = {.nl_family = AF_NETLINK,
-				.nl_groups = RTMGRP_LINK};
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-			NETLINK_ROUTE);
-
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&a, sizeof(a))) {
-		int code = errno;
-
-		if (fd >= 0)
-			close(fd);
-		return err_set(e, code, "news of interfaces: %s",
-			       strerror(code));
-	}
-	if (discover_watch(d, &d->links, fd, EPOLLIN, on_links))
-		return err_set(e, ENOMEM, "news of interfaces: out of memory");
-	return 0;
+	discover_ra_follow(d);
 }
 
 int discover_ra_open(struct discover *d, struct err *e)
 {
 	const char *name = d->server->config->ra_interface;
 	unsigned int ifindex;
-	int fd, ret = watch_links(d, e);
+	int fd, ret;
 
-	if (ret)
-		return ret;
 	/* what is forbidden is said now, not when the interface comes */
 	fd = open_raw(name, 0, e);
 	if (fd < 0)

@@ -339,6 +339,31 @@ START_TEST(dns_servers)
 }
 END_TEST
 
+/* Nobody has answered for a while, so that the pauses are of 8 seconds: a link
+ * that comes up ends them. */
+START_TEST(dns_asked_when_a_link_comes)
+{
+	struct mono begin;
+	struct query q;
+	int fd, tap;
+
+	new_namespace();
+	write_config("{from: dns, servers: [\"::1\"]}", "\"2001:db8:c1::/96\"");
+	start_xlatd();
+	await_counter("sent", 4); /* at 0, 1, 3 and 7 seconds */
+	begin = clock_now();
+	fd = dns_open();
+	tap = open_tap();
+	dns_read(fd, &q);
+	ck_assert_int_lt(mono_sub(clock_now(), begin), 5 * NS_PER_S);
+	dns_answer(fd, &q, "2001:db8:a::c000:aa", 600, 0, 0);
+	await_prefix("2001:db8:a::/96");
+	stop_xlatd();
+	close(tap);
+	close(fd);
+}
+END_TEST
+
 static int dns_listen(void)
 {
 	struct sockaddr_in6 a = {.sin6_family = AF_INET6,
@@ -1044,6 +1069,7 @@ int main(int argc, char **argv)
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, dns_followed);
 	tcase_add_test(t, dns_servers);
+	tcase_add_test(t, dns_asked_when_a_link_comes);
 	tcase_add_test(t, dns_truncated);
 	tcase_add_test(t, dns_link_local);
 	if (!access("/etc/resolv.conf", R_OK))
