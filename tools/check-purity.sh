@@ -28,7 +28,7 @@ check() { # ARCHIVE PATTERN...
 	done
 }
 check core "$common" "$base"
-check nat64 "$common" "$base" 'ratelimit_[a-z]*'
+check nat64 "$common" "$base" 'ratelimit_[a-z]*|csum_[a-z]*'
 check plan "$common" "$base" "$text" "$maths" 'spec_[a-z_]*'
 check score "$common" "$base" "$maths" 'spec_[a-z_]*|event_words'
 [ $bad = 0 ] && echo "purity: ok"
