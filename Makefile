@@ -35,7 +35,7 @@ core_SRCS := addrmap csum eam frag gso header icmp icmp_map icmp_xlat lpm \
 nat64_SRCS := nat64 table syn watch subscriber pool4 inspect frag held standby \
 	sync replica compare migrate blocks idle binding pcp gather
 io_SRCS := io tun packet memory vnet
-bpf_SRCS := fastpath
+bpf_SRCS := fastpath flows
 daemon_SRCS := path burst plat memory config config_lists config_clat config_sync \
 	config_log config_pcp sync pcp journal who setup server control answers answers_plat answers_pcp answers_sync answers_eam ctl discover \
 	discover_dns discover_ra fast config_fast

@@ -9,6 +9,8 @@
  *	2001:db8:65::198.51.100.2	tayga, then nftables' masquerade
  *	2001:db8:67::198.51.100.2	xlatd plat, which tells another one
  *	2001:db8:68::198.51.100.2	xlatd plat, `realtime: true`
+ *	2001:db8:69::198.51.100.2	xlatd plat with its fast path (tc BPF)
+ *	2001:db8:2::2			forwarded by the kernel
  *
  * Throughput: rounds are interleaved, each ratio compares neighbours in time,
  * and the median of the ratios is printed.
@@ -36,7 +38,7 @@
 #include "bench_run.h"
 #include "bench_stream.h"
 
-enum way { PLAT, SIIT, TAYGA, N_WAYS };
+enum way { PLAIN, PLAT, SIIT, FAST, TAYGA, N_WAYS };
 enum load { TCP1, TCP4, UDP64, N_LOADS };
 
 #define TOLD	 50000 /* new sessions a second */
@@ -46,7 +48,8 @@ enum load { TCP1, TCP4, UDP64, N_LOADS };
 #define QUIET_S	 2
 #define ENDING_S (LIFE_S + 2)
 
-static const char *const way_names[] = {"plat", "siit", "tayga+nft"};
+static const char *const way_names[] = {"plain", "plat", "siit", "fast",
+					"tayga+nft"};
 static const char *const load_names[] = {"1 TCP stream", "4 TCP streams",
 					 "UDP 64 B"};
 
@@ -71,9 +74,18 @@ static struct plat realtime = {.dev = "xlatd4",
 			       .net6 = "2001:db8:68::",
 			       .net4 = "198.18.1.0",
 			       .target = "2001:db8:68::198.51.100.2"};
+static struct plat fast = {.dev = "xlatd5",
+			   .net6 = "2001:db8:69::",
+			   .net4 = "198.18.2.0",
+			   .target = "2001:db8:69::198.51.100.2"};
 
-static const char *targets[] = {NULL, "2001:db8:66::198.51.100.2",
-				"2001:db8:65::198.51.100.2"};
+static const char *targets[] = {
+	[PLAIN] = "2001:db8:2::2",
+	[PLAT] = "2001:db8:64::198.51.100.2",
+	[SIIT] = "2001:db8:66::198.51.100.2",
+	[FAST] = "2001:db8:69::198.51.100.2",
+	[TAYGA] = "2001:db8:65::198.51.100.2",
+};
 static struct proc *engines[N_WAYS];
 static double rate[N_LOADS][N_WAYS][BENCH_MAX_ROUNDS]; /* bit/s, packets/s */
 static double opened[BENCH_MAX_ROUNDS];		       /* sessions/s */
@@ -168,7 +180,6 @@ static void start_pair(void)
 static void start_engines(void)
 {
 	start_plat(&alone, "");
-	targets[PLAT] = alone.target;
 	engines[PLAT] = alone.proc;
 	engines[SIIT] = bench_start_xlatd(
 		xlatd, "siit", "xlatd1",
@@ -179,6 +190,8 @@ static void start_engines(void)
 	start_tayga();
 	start_pair();
 	start_plat(&realtime, "realtime: true\n");
+	start_plat(&fast, "fast-path: [client, server]\n");
+	engines[FAST] = fast.proc;
 }
 
 /* One of nat64.udp's counters. */
@@ -332,6 +345,11 @@ static void run_ending(const struct plat *p, const char *what)
 /* ---- rounds ----------------------------------------------------------------
  */
 
+static bool is_there(enum way way)
+{
+	return way == PLAIN || engines[way];
+}
+
 static void run_load(enum load load, enum way way, int round)
 {
 	int streams = load == TCP1 ? 1 : 4;
@@ -357,7 +375,7 @@ static void measure(void)
 	for (int round = 0; round < bench.rounds; round++) {
 		for (int load = 0; load < N_LOADS; load++)
 			for (int way = 0; way < N_WAYS; way++) {
-				if (!engines[way])
+				if (!is_there((enum way)way))
 					continue;
 				bench_show(round, load_names[load],
 					   way_names[way]);
@@ -372,22 +390,26 @@ static void measure(void)
 static void print_load(enum load load)
 {
 	static const double of_tayga[] = {6, 6, 1.3};
+	static const double of_plain[] = {0.85, 0.85, 0.9};
 
 	printf("%s\n", load_names[load]);
 	for (int way = 0; way < N_WAYS; way++)
-		if (engines[way])
+		if (is_there((enum way)way))
 			printf("  %-9s %8.2f %s\n", way_names[way],
 			       bench_median(rate[load][way]) /
 				       (load == UDP64 ? 1e3 : 1e9),
 			       load == UDP64 ? "kpps" : "Gbit/s");
-	printf("  of siit");
+	printf("  plat of siit");
 	bench_goal(bench_ratio(rate[load][PLAT], rate[load][SIIT]), 0.95,
 		   false);
 	if (engines[TAYGA]) {
-		printf("\n  of tayga with masquerade");
+		printf("\n  plat of tayga with masquerade");
 		bench_goal(bench_ratio(rate[load][PLAT], rate[load][TAYGA]),
 			   of_tayga[load], false);
 	}
+	printf("\n  fast of plain");
+	bench_goal(bench_ratio(rate[load][FAST], rate[load][PLAIN]),
+		   of_plain[load], false);
 	printf("\n");
 }
 

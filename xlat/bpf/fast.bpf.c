@@ -4,14 +4,16 @@
  *
  * The daemon decides, this repeats. It runs at the ingress of interfaces that
  * customers' packets come in by. Whoever has a pair of addresses translated by
- * the daemon finds it here with its next packet, and that packet gets its new
- * headers at once and appears as though the TUN device had sent it: the same
- * routes, firewall rules and captures see it, in the same place.
+ * the daemon, or of a stateful one has a session, finds it here with one of
+ * its next packets, and that packet gets its new headers at once and appears
+ * as though the TUN device had sent it: the same routes, firewall rules and
+ * captures see it, in the same place.
  *
  * Only what needs no thought: TCP and UDP with a checksum, no SYN (its MSS
- * may have to be clamped), no options, extension headers or fragments, enough
- * hops left, a size that fits. Everything else takes its usual way to the
- * daemon, and every check here says no by leaving the packet alone.
+ * may have to be clamped) and nothing else that changes a session's state, no
+ * options, extension headers or fragments, enough hops left, a size that fits.
+ * Everything else takes its usual way to the daemon, and every check here says
+ * no by leaving the packet alone.
  *
  * Hop limit: on the way through the TUN device the kernel forwards twice and
  * the daemon counts as a hop; here the kernel forwards once. To be the same
@@ -67,6 +69,21 @@ struct {
 	__type(value, struct fast_to6);
 } pairs4 SEC(".maps");
 
+/* Not by least recent use: when a flow was used must not be lost. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, FAST_FLOWS);
+	__type(key, struct fast_flow6);
+	__type(value, struct fast_flow_to4);
+} flows6 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, FAST_FLOWS);
+	__type(key, struct fast_flow4);
+	__type(value, struct fast_flow_to6);
+} flows4 SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, FAST_DIRECTIONS);
@@ -106,30 +123,109 @@ inline int trim(struct __sk_buff *skb, __u32 bytes)
 	       !bpf_skb_change_tail(skb, bytes, 0);
 }
 
+struct l4 {
+	__u32 bytes; /* of the header; 0: the daemon has to look */
+	__u32 check; /* where the checksum lies in it */
+	__u16 sport, dport;
+};
+
 /*
- * The transport header at @l4: how long it is, where its checksum lies in
- * @check; 0 where the daemon has to look. A superpacket of UDP might be a
- * tunnel's, whose segments are none of ours.
+ * The transport header at @at. A superpacket of UDP might be a tunnel's, whose
+ * segments are none of ours.
  */
-inline __u32 transport(struct __sk_buff *skb, __u32 l4, __u8 proto,
-		       __u32 payload, __u32 *check)
+inline void transport(struct __sk_buff *skb, const struct fast_cfg *cfg,
+		      __u32 at, __u8 proto, __u32 payload, struct l4 *t)
 {
 	struct tcphdr tcp;
 	struct udphdr udp;
 
+	*t = (struct l4){0};
 	if (proto == IPPROTO_TCP) {
-		if (bpf_skb_load_bytes(skb, l4, &tcp, sizeof(tcp)) || tcp.syn ||
-		    tcp.doff < 5)
-			return 0;
-		*check = 16;
-		return tcp.doff * 4u;
+		if (bpf_skb_load_bytes(skb, at, &tcp, sizeof(tcp)) || tcp.syn ||
+		    (cfg->stateful && (tcp.fin || tcp.rst)) || tcp.doff < 5)
+			return;
+		t->check = offsetof(struct tcphdr, check);
+		t->sport = tcp.source;
+		t->dport = tcp.dest;
+		t->bytes = tcp.doff * 4u;
+		return;
 	}
 	if (proto != IPPROTO_UDP || skb->gso_size ||
-	    bpf_skb_load_bytes(skb, l4, &udp, sizeof(udp)) || !udp.check ||
+	    bpf_skb_load_bytes(skb, at, &udp, sizeof(udp)) || !udp.check ||
 	    bpf_ntohs(udp.len) < 8 || bpf_ntohs(udp.len) > payload)
+		return;
+	t->check = offsetof(struct udphdr, check);
+	t->sport = udp.source;
+	t->dport = udp.dest;
+	t->bytes = sizeof(udp);
+}
+
+inline void note_use(__u64 *used_ns)
+{
+	__u64 now = bpf_ktime_get_coarse_ns();
+
+	if (*used_ns != now)
+		*used_ns = now;
+}
+
+/* @port: the new source port. False: the daemon's. */
+inline int find4(const struct fast_cfg *cfg, const struct fast_pair6 *from,
+		 __u8 proto, const struct l4 *t, struct fast_pair4 *to,
+		 __u16 *port)
+{
+	struct fast_flow6 key = {};
+	struct fast_flow_to4 *flow;
+	struct fast_to4 *pair;
+
+	*port = t->sport;
+	if (!cfg->stateful) {
+		pair = bpf_map_lookup_elem(&pairs6, from);
+		if (!pair || pair->generation != cfg->generation)
+			return 0;
+		*to = pair->to;
+		return 1;
+	}
+	key.pair = *from;
+	key.sport = t->sport;
+	key.dport = t->dport;
+	key.proto = proto;
+	flow = bpf_map_lookup_elem(&flows6, &key);
+	if (!flow || flow->generation != cfg->generation)
 		return 0;
-	*check = 6;
-	return 8;
+	*to = flow->to;
+	*port = flow->port;
+	note_use(&flow->used_ns);
+	return 1;
+}
+
+/* @port: the new destination port. */
+inline int find6(const struct fast_cfg *cfg, const struct fast_pair4 *from,
+		 __u8 proto, const struct l4 *t, struct fast_pair6 *to,
+		 __u16 *port)
+{
+	struct fast_flow4 key = {};
+	struct fast_flow_to6 *flow;
+	struct fast_to6 *pair;
+
+	*port = t->dport;
+	if (!cfg->stateful) {
+		pair = bpf_map_lookup_elem(&pairs4, from);
+		if (!pair || pair->generation != cfg->generation)
+			return 0;
+		*to = pair->to;
+		return 1;
+	}
+	key.pair = *from;
+	key.sport = t->sport;
+	key.dport = t->dport;
+	key.proto = proto;
+	flow = bpf_map_lookup_elem(&flows4, &key);
+	if (!flow || flow->generation != cfg->generation)
+		return 0;
+	*to = flow->to;
+	*port = flow->port;
+	note_use(&flow->used_ns);
+	return 1;
 }
 
 /* The largest IP packet that comes of it, its IP header apart. */
@@ -140,17 +236,31 @@ inline __u32 largest(struct __sk_buff *skb, __u32 payload, __u32 headers)
 	return skb->gso_size && segment < payload ? segment : payload;
 }
 
-/* New checksum and new link-layer protocol: the headers have moved. */
-inline int finish(struct __sk_buff *skb, const struct fast_cfg *cfg,
-		  __u32 check, __u8 proto, __s64 diff, __u16 ethertype)
-{
-	__u64 flags = BPF_F_PSEUDO_HDR;
+/* What changes behind the IP header. */
+struct change {
+	__s64 diff;	 /* of the addresses */
+	__u32 l4, check; /* where the header and its checksum are now */
+	__u32 port_at;	 /* in the header */
+	__u16 port, old_port;
+	__u16 ethertype;
+	__u8 proto;
+};
 
-	if (proto == IPPROTO_UDP)
-		flags |= BPF_F_MARK_MANGLED_0;
-	if (bpf_l4_csum_replace(skb, check, 0, (__u64)diff, flags) ||
-	    bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto),
-				&ethertype, sizeof(ethertype), 0))
+/* New checksum, port and link-layer protocol: the headers have moved. */
+inline int finish(struct __sk_buff *skb, const struct fast_cfg *cfg,
+		  const struct change *c)
+{
+	__u64 udp = c->proto == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+	long bad = bpf_l4_csum_replace(skb, c->check, 0, (__u64)c->diff,
+				       BPF_F_PSEUDO_HDR | udp);
+
+	if (!bad && c->port != c->old_port)
+		bad = bpf_l4_csum_replace(skb, c->check, c->old_port, c->port,
+					  sizeof(c->port) | udp) ||
+		      bpf_skb_store_bytes(skb, c->l4 + c->port_at, &c->port,
+					  sizeof(c->port), 0);
+	if (bad || bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto),
+				       &c->ethertype, sizeof(c->ethertype), 0))
 		return TC_ACT_SHOT; /* half translated: no use to anyone */
 	return (int)bpf_redirect(cfg->ifindex, BPF_F_INGRESS);
 }
@@ -180,38 +290,41 @@ inline void build4(struct iphdr *h, const struct ipv6hdr *was,
 inline int from6(struct __sk_buff *skb, const struct fast_cfg *cfg)
 {
 	const __u32 l4 = ETH_HLEN + IP6_BYTES;
+	struct change c = {.l4 = ETH_HLEN + IP4_BYTES,
+			   .port_at = offsetof(struct udphdr, source),
+			   .ethertype = bpf_htons(ETH_P_IP)};
 	struct iphdr new = {};
-	struct fast_pair6 from;
-	struct fast_pair4 to;
-	struct fast_to4 *known;
+	struct fast_pair6 from = {};
+	struct fast_pair4 to = {};
 	struct ipv6hdr old;
-	__u32 check, headers, payload, size;
-	__s64 diff;
+	struct l4 t;
+	__u32 payload, size;
 
 	if (bpf_skb_load_bytes(skb, ETH_HLEN, &old, sizeof(old)) ||
 	    old.version != 6 || old.hop_limit <= HOPS + 1)
 		return LEAVE;
-	__builtin_memcpy(&from, &old.saddr, sizeof(from));
-	known = bpf_map_lookup_elem(&pairs6, &from);
-	if (!known || known->generation != cfg->generation)
-		return LEAVE;
-	to = known->to;
 	payload = bpf_ntohs(old.payload_len);
-	headers = transport(skb, l4, old.nexthdr, payload, &check);
-	size = IP4_BYTES + largest(skb, payload, headers);
-	if (!headers || headers > payload || size > cfg->mtu4 ||
-	    payload > 65535 - IP4_BYTES || !trim(skb, l4 + payload))
+	transport(skb, cfg, l4, old.nexthdr, payload, &t);
+	size = IP4_BYTES + largest(skb, payload, t.bytes);
+	if (!t.bytes || t.bytes > payload || size > cfg->mtu4 ||
+	    payload > 65535 - IP4_BYTES)
+		return LEAVE;
+	__builtin_memcpy(&from, &old.saddr, sizeof(from));
+	if (!find4(cfg, &from, old.nexthdr, &t, &to, &c.port) ||
+	    !trim(skb, l4 + payload))
 		return LEAVE;
 	build4(&new, &old, cfg, &to, payload, size > DF_ABOVE);
-	diff = bpf_csum_diff((__be32 *)&from, sizeof(from), (__be32 *)&to,
-			     sizeof(to), 0);
+	c.diff = bpf_csum_diff((__be32 *)&from, sizeof(from), (__be32 *)&to,
+			       sizeof(to), 0);
+	c.old_port = t.sport;
+	c.check = c.l4 + t.check;
+	c.proto = old.nexthdr;
 	if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0))
 		return LEAVE;
 	count(skb, FAST_64, IP6_BYTES + payload);
 	if (bpf_skb_store_bytes(skb, ETH_HLEN, &new, sizeof(new), 0))
 		return TC_ACT_SHOT;
-	return finish(skb, cfg, ETH_HLEN + IP4_BYTES + check, old.nexthdr, diff,
-		      bpf_htons(ETH_P_IP));
+	return finish(skb, cfg, &c);
 }
 
 /* RFC 7915 section 4.1. */
@@ -243,40 +356,42 @@ inline int plain4(const struct iphdr *h)
 inline int from4(struct __sk_buff *skb, const struct fast_cfg *cfg)
 {
 	const __u32 l4 = ETH_HLEN + IP4_BYTES;
+	struct change c = {.l4 = ETH_HLEN + IP6_BYTES,
+			   .port_at = offsetof(struct udphdr, dest),
+			   .ethertype = bpf_htons(ETH_P_IPV6)};
 	struct ipv6hdr new = {};
-	struct fast_pair4 from;
-	struct fast_pair6 to;
-	struct fast_to6 *known;
+	struct fast_pair4 from = {};
+	struct fast_pair6 to = {};
 	struct iphdr old;
-	__u32 check, headers, payload, limit;
-	__s64 diff;
+	struct l4 t;
+	__u32 payload, limit;
 
 	if (bpf_skb_load_bytes(skb, ETH_HLEN, &old, sizeof(old)) ||
 	    !plain4(&old))
 		return LEAVE;
+	payload = bpf_ntohs(old.tot_len) - IP4_BYTES;
+	transport(skb, cfg, l4, old.protocol, payload, &t);
+	limit = old.frag_off & bpf_htons(DF) ? cfg->mtu6 : cfg->lowest_mtu6;
+	if (!t.bytes || payload > 65535 || t.bytes > payload ||
+	    IP6_BYTES + largest(skb, payload, t.bytes) > limit)
+		return LEAVE;
 	from.src = old.saddr;
 	from.dst = old.daddr;
-	known = bpf_map_lookup_elem(&pairs4, &from);
-	if (!known || known->generation != cfg->generation)
-		return LEAVE;
-	to = known->to;
-	payload = bpf_ntohs(old.tot_len) - IP4_BYTES;
-	headers = transport(skb, l4, old.protocol, payload, &check);
-	limit = old.frag_off & bpf_htons(DF) ? cfg->mtu6 : cfg->lowest_mtu6;
-	if (!headers || payload > 65535 || headers > payload ||
-	    IP6_BYTES + largest(skb, payload, headers) > limit ||
+	if (!find6(cfg, &from, old.protocol, &t, &to, &c.port) ||
 	    !trim(skb, l4 + payload))
 		return LEAVE;
 	build6(&new, &old, cfg, &to, payload);
-	diff = bpf_csum_diff((__be32 *)&from, sizeof(from), (__be32 *)&to,
-			     sizeof(to), 0);
+	c.diff = bpf_csum_diff((__be32 *)&from, sizeof(from), (__be32 *)&to,
+			       sizeof(to), 0);
+	c.old_port = t.dport;
+	c.check = c.l4 + t.check;
+	c.proto = old.protocol;
 	if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
 		return LEAVE;
 	count(skb, FAST_46, IP4_BYTES + payload);
 	if (bpf_skb_store_bytes(skb, ETH_HLEN, &new, sizeof(new), 0))
 		return TC_ACT_SHOT;
-	return finish(skb, cfg, ETH_HLEN + IP6_BYTES + check, old.protocol,
-		      diff, bpf_htons(ETH_P_IPV6));
+	return finish(skb, cfg, &c);
 }
 
 SEC("tc")

@@ -8,17 +8,22 @@
  * twice: the kernel's half knows neither prefixes nor mappings.
  *
  * Pairs live in maps of the kernel that drop the least recently used one when
- * they are full; such a pair comes back with its next packet. A generation
- * number in each of them and in the configuration makes all of them invalid
- * at once: on a reload, on another prefix, and when any route or rule
- * changes, since a pair bypasses the route that led its first packet to us.
+ * they are full; such a pair comes back with its next packet.
+ *
+ * A stateful translator offers flows: one direction of a session, with ports,
+ * once some packets of it have come (flows.c). Sessions stay the daemon's.
+ *
+ * A generation number in each of them and in the configuration makes all of
+ * them invalid at once: on a reload, on another prefix, and when any route or
+ * rule changes, since they bypass the route that led the first packet to us.
  *
  * A filter outlives who attached it. So the configuration holds the time until
  * which the program may translate, a second ahead and renewed every tenth;
  * without us packets take their usual way, whatever that then is.
  *
  * Cost: a packet that the daemon forwards is looked up in a table of what was
- * offered lately, without a system call.
+ * offered lately, without a system call; a flow costs two calls in its life
+ * and one a second.
  */
 #include "fastpath.h"
 
@@ -35,20 +40,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "../base/log.h"
-#include "../core/ratelimit.h"
-#include "fast.h"
+#include "fastpath_internal.h"
 
 #define ALIVE_NS    NS_PER_S
-#define PRIORITY    7915 /* of the filter, among others at the interface */
-#define HANDLE	    1
+#define PRIORITY    7915  /* of the filter, among others at the interface */
 #define OFFER_RATE  10000 /* pairs a second */
 #define OFFER_BURST 1000
-#define LATELY	    4096 /* offers that are remembered; a power of two */
-#define AGAIN_NS    NS_PER_S
 #define UNKNOWN	    UINT_MAX /* in place of an interface's index */
 /* Behind a change of routes, packets that came by the old ones are read. */
 #define QUIET_NS (100 * NS_PER_MS)
@@ -57,30 +59,20 @@
 extern const char _binary_fast_bpf_o_start[];
 extern const char _binary_fast_bpf_o_end[];
 
-struct offer {
-	uint64_t key; /* hash of the pair */
-	int64_t ns;
-	uint32_t generation;
-};
-
-struct fastpath {
-	struct bpf_object *object;
-	int config, pairs6, pairs4, counts, program;
-	struct fast_cfg cfg;
-	const char *const *names; /* of interfaces; the caller's */
-	size_t n_names;
-	unsigned int
-		attached[FASTPATH_INTERFACES]; /* index; 0: it is not there */
-	struct offer *lately;
-	struct ratelimit rate;
-	uint64_t offered, limited;
-	int watch;	     /* netlink */
-	int64_t quiet_until; /* nothing is offered before */
-};
-
 bool fastpath_built(void)
 {
 	return &_binary_fast_bpf_o_start[0] != &_binary_fast_bpf_o_end[0];
+}
+
+/* The same for each process on a TUN device of this name, so that the next one
+ * replaces what a killed one left, and another's stays. */
+static uint32_t handle_of(const char *tun)
+{
+	uint32_t h = 0x811c9dc5;
+
+	while (*tun)
+		h = (h ^ (uint8_t)*tun++) * 0x01000193;
+	return h ? h : 1;
 }
 
 /* ---- the kernel's half -----------------------------------------------------
@@ -115,6 +107,8 @@ static int load(struct fastpath *f, struct err *e)
 	f->config = bpf_object__find_map_fd_by_name(f->object, "config");
 	f->pairs6 = bpf_object__find_map_fd_by_name(f->object, "pairs6");
 	f->pairs4 = bpf_object__find_map_fd_by_name(f->object, "pairs4");
+	f->flows6 = bpf_object__find_map_fd_by_name(f->object, "flows6");
+	f->flows4 = bpf_object__find_map_fd_by_name(f->object, "flows4");
 	f->counts = bpf_object__find_map_fd_by_name(f->object, "counts");
 	p = bpf_object__find_program_by_name(f->object, "fast");
 	f->program = bpf_program__fd(p);
@@ -138,8 +132,9 @@ static bool is_ethernet(const char *name)
 static int attach(struct fastpath *f, size_t i, struct err *e)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .attach_point = BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = HANDLE, .priority = PRIORITY,
-		    .prog_fd = f->program, .flags = BPF_TC_F_REPLACE);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = f->handle,
+		    .priority = PRIORITY, .prog_fd = f->program,
+		    .flags = BPF_TC_F_REPLACE);
 	unsigned int index = if_nametoindex(f->names[i]);
 	int ret;
 
@@ -171,7 +166,8 @@ static void detach(const struct fastpath *f, size_t i)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)f->attached[i],
 		    .attach_point = BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = HANDLE, .priority = PRIORITY);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = f->handle,
+		    .priority = PRIORITY);
 
 	bpf_tc_detach(&hook, &opts);
 }
@@ -215,6 +211,13 @@ static void put_cfg(struct fastpath *f)
 		log_err("fast path: %s", strerror(errno));
 }
 
+static void forget_all(struct fastpath *f)
+{
+	f->cfg.generation++;
+	put_cfg(f);
+	flows_forget(f);
+}
+
 /* What the messages say does not matter, nor whether some were lost. */
 void fastpath_look(struct fastpath *f, struct mono now)
 {
@@ -227,8 +230,7 @@ void fastpath_look(struct fastpath *f, struct mono now)
 	if (!any)
 		return;
 	f->quiet_until = now.ns + QUIET_NS;
-	f->cfg.generation++;
-	put_cfg(f);
+	forget_all(f);
 	for (size_t i = 0; i < f->n_names; i++)
 		if (attach(f, i, &e))
 			log_warn("%s", e.text);
@@ -238,17 +240,22 @@ void fastpath_look(struct fastpath *f, struct mono now)
  */
 
 struct fastpath *fastpath_open(const char *tun, const char *const *interfaces,
-			       size_t n, struct mono now, struct err *e)
+			       size_t n, bool stateful, struct mono now,
+			       struct err *e)
 {
 	struct fastpath *f = calloc(1, sizeof(*f));
 
 	if (f)
 		f->lately = calloc(LATELY, sizeof(*f->lately));
-	if (!f || !f->lately) {
+	if (!f || !f->lately || (stateful && !flows_init(f))) {
 		err_set(e, ENOMEM, "out of memory");
 		goto failed;
 	}
 	f->watch = -1;
+	if (getrandom(&f->seed, sizeof(f->seed), 0) != sizeof(f->seed)) {
+		err_set(e, errno, "getrandom: %s", strerror(errno));
+		goto failed;
+	}
 	f->names = interfaces;
 	f->n_names = n < FASTPATH_INTERFACES ? n : FASTPATH_INTERFACES;
 	ratelimit_init(&f->rate, OFFER_RATE, OFFER_BURST, now.ns);
@@ -259,7 +266,9 @@ struct fastpath *fastpath_open(const char *tun, const char *const *interfaces,
 		goto failed;
 	}
 	f->cfg.generation = 1;
+	f->cfg.stateful = stateful;
 	f->cfg.ifindex = if_nametoindex(tun);
+	f->handle = handle_of(tun);
 	if (load(f, e) || watch(f, e))
 		goto failed;
 	for (size_t i = 0; i < f->n_names; i++)
@@ -284,12 +293,12 @@ void fastpath_close(struct fastpath *f)
 		close(f->watch);
 	bpf_object__close(f->object);
 	free(f->lately);
+	flows_fini(f);
 	free(f);
 }
 
 void fastpath_change(struct fastpath *f, const struct fastpath_rules *r)
 {
-	f->cfg.generation++;
 	f->cfg.mtu4 = r->mtu4;
 	f->cfg.mtu6 = r->mtu6;
 	f->cfg.lowest_mtu6 =
@@ -297,7 +306,7 @@ void fastpath_change(struct fastpath *f, const struct fastpath_rules *r)
 	f->cfg.set_tos = r->set_tos;
 	f->cfg.tos = r->tos;
 	f->cfg.zero_tc = r->zero_tc;
-	put_cfg(f);
+	forget_all(f);
 }
 
 void fastpath_tend(struct fastpath *f, struct mono now)
@@ -309,25 +318,12 @@ void fastpath_tend(struct fastpath *f, struct mono now)
 /* ---- offers ----------------------------------------------------------------
  */
 
-static uint64_t hash(const void *data, size_t len)
-{
-	const uint8_t *p = data;
-	uint64_t h = 0xcbf29ce484222325u, w;
-
-	for (size_t i = 0; i < len; i += sizeof(w)) {
-		memcpy(&w, p + i, sizeof(w));
-		h = (h ^ w) * 0x9e3779b97f4a7c15u;
-		h ^= h >> 29;
-	}
-	return h;
-}
-
 /* Has the kernel to be told? It keeps what it was told; but it may have had
  * to forget it, and then packets keep coming. */
 static bool worth_telling(struct fastpath *f, const void *pair, size_t len,
 			  struct mono now)
 {
-	uint64_t key = hash(pair, len);
+	uint64_t key = fast_hash(f, pair, len);
 	struct offer *o = &f->lately[key & (LATELY - 1)];
 
 	if (o->key == key && o->generation == f->cfg.generation &&
@@ -339,7 +335,7 @@ static bool worth_telling(struct fastpath *f, const void *pair, size_t len,
 		f->limited++;
 		return false;
 	}
-	*o = (struct offer){key, now.ns, f->cfg.generation};
+	*o = (struct offer){key, now.ns, f->cfg.generation, 0};
 	f->offered++;
 	return true;
 }
@@ -401,6 +397,8 @@ void fastpath_get_stats(const struct fastpath *f, struct fastpath_stats *st)
 		.v4 = {v4.packets, v4.bytes, v4.superpackets},
 		.offered = f->offered,
 		.limited = f->limited,
+		.full = f->full,
+		.flows = f->n_flows,
 		.generations = f->cfg.generation - 1,
 	};
 }

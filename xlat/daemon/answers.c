@@ -91,8 +91,10 @@ static json_t *fast_path_json(const struct server *s)
 	put(o, "bytes4", st.v4.bytes);
 	put(o, "bytes6", st.v6.bytes);
 	put(o, "superpackets", st.v4.superpackets + st.v6.superpackets);
-	put(o, "pairs_offered", st.offered);
-	put(o, "pairs_rate_limited", st.limited);
+	put(o, "offered", st.offered);
+	put(o, "rate_limited", st.limited);
+	put(o, "flows", st.flows);
+	put(o, "flows_full", st.full);
 	put(o, "generations", st.generations);
 	return o;
 }

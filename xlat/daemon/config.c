@@ -166,6 +166,7 @@ static const struct yfield plat_fields[] = {
 	 .offset = CFG(subscriber_len),
 	 .min = 0,
 	 .max = 128},
+	FAST_FIELD,
 	{0},
 };
 

@@ -106,7 +106,7 @@ struct config {
 	const char *control; /* socket path, or NULL */
 	bool has_seed;
 	int64_t seed;
-	const char **fast_interfaces; /* clat, siit: fast path */
+	const char **fast_interfaces; /* of the fast path */
 	size_t n_fast_interfaces;
 	bool realtime;	 /* SCHED_FIFO */
 	bool test_clock; /* `ctl advance` is allowed */

@@ -160,14 +160,16 @@ static enum verdict finish(struct path *p, struct pkt *pkt, enum verdict v,
 }
 
 /* What is the same for every such packet between these addresses. */
-static enum verdict tell_flow(struct path *p, const struct pkt_info *info,
+static enum verdict tell_flow(struct path *p, const struct pkt *pkt,
+			      const struct pkt_info *info,
 			      const struct xlat_map *map, enum verdict v)
 {
 	const struct pkt_ip *ip = &info->outer;
 
 	if (p->flow && v == VERDICT_FORWARD && !pkt_ip_is_frag(ip) &&
 	    (ip->proto == IPPROTO_TCP || ip->proto == IPPROTO_UDP))
-		p->flow(p->flow_arg, info, map, p->now);
+		p->flow(p->flow_arg, info, map, pkt->gso.type != PKT_GSO_NONE,
+			p->now);
 	return v;
 }
 
@@ -211,7 +213,7 @@ static enum verdict run4(struct path *p, struct pkt *pkt,
 				 &p->out);
 	tell_event(p, from ? from->info : &info);
 	v = finish(p, pkt, v, from ? VERDICT_HAIRPIN : VERDICT_FORWARD);
-	return tell_flow(p, &info, &map, v);
+	return tell_flow(p, pkt, &info, &map, v);
 }
 
 /*
@@ -267,7 +269,7 @@ static enum verdict run6(struct path *p, struct pkt *pkt)
 		v = xlat_64(pkt, &info, &map, &p->xlat, &p->out);
 	tell_event(p, &info);
 	v = finish(p, pkt, v, VERDICT_FORWARD);
-	return tell_flow(p, &info, &map, v);
+	return tell_flow(p, pkt, &info, &map, v);
 }
 
 static enum verdict run(struct path *p, struct pkt *pkt)

@@ -27,9 +27,11 @@ typedef int path_emit_fn(void *arg, const struct pkt *pkt);
 typedef void path_event_fn(void *arg, enum reason r,
 			   const struct pkt_info *info);
 
-/* path_flow_fn - a whole packet of TCP or UDP was translated like this. */
+/* path_flow_fn - a whole packet of TCP or UDP, a superpacket if @bulk, was
+ * translated like this. */
 typedef void path_flow_fn(void *arg, const struct pkt_info *info,
-			  const struct xlat_map *map, struct mono now);
+			  const struct xlat_map *map, bool bulk,
+			  struct mono now);
 
 #define PATH_ERRNOS 160 /* counters for write errors by errno */
 
@@ -75,7 +77,7 @@ struct path {
 	void *emit_arg;
 	path_event_fn *event; /* may be NULL */
 	void *event_arg;
-	path_flow_fn *flow; /* clat, siit: may be NULL */
+	path_flow_fn *flow; /* may be NULL */
 	void *flow_arg;
 	struct path_counters counters;
 	/* private */

@@ -331,7 +331,7 @@ enum nat64_event {
  */
 typedef void nat64_watch_fn(void *arg, enum nat64_event ev,
 			    const struct nat64_session_info *s);
-#define NAT64_WATCHERS 2
+#define NAT64_WATCHERS 3
 bool nat64_watch(struct nat64 *n, nat64_watch_fn *fn, void *arg);
 void nat64_unwatch(struct nat64 *n, nat64_watch_fn *fn, void *arg);
 

@@ -42,7 +42,17 @@ static void fast_setup(void)
 	struct err e = {""};
 
 	setup();
-	fast = fastpath_open("lo", NULL, 0, now, &e);
+	fast = fastpath_open("lo", NULL, 0, false, now, &e);
+	ck_assert_msg(fast, "%s", e.text);
+	rules();
+}
+
+static void flow_setup(void)
+{
+	struct err e = {""};
+
+	setup();
+	fast = fastpath_open("lo", NULL, 0, true, now, &e);
 	ck_assert_msg(fast, "%s", e.text);
 	rules();
 }
@@ -113,8 +123,25 @@ static void one_hop_less(struct bytes *b)
 	}
 }
 
+/* What the core makes of it; @to: NULL: as the stateless rules have it. */
+static enum verdict core(struct pkt *pkt, int dir, const struct xlat_map *to)
+{
+	struct pkt_info info;
+	enum reason r;
+
+	if (!to)
+		return ref_run(pkt, dir, &map, &cfg, &out);
+	r = dir == 46 ? pkt_parse4(pkt, &info) : pkt_parse6(pkt, &info);
+	out.reason = r;
+	if (r)
+		return VERDICT_DROP;
+	return dir == 46 ? xlat_46(pkt, &info, to, &cfg, &out)
+			 : xlat_64(pkt, &info, to, &cfg, &out);
+}
+
 /* As the core would have it; @b has been through the program as it is. */
-static void expect_as_core(struct bytes *b, struct ran *ran)
+static void expect_mapped(struct bytes *b, struct ran *ran,
+			  const struct xlat_map *to)
 {
 	bool v4 = b->v[0] >> 4 == 4;
 	uint8_t *got = ran->frame + ETH;
@@ -123,8 +150,7 @@ static void expect_as_core(struct bytes *b, struct ran *ran)
 	ck_assert_uint_eq(ran->verdict, REDIRECT);
 	one_hop_less(b);
 	room_init(&r, b->v, b->len, PKT_HEADROOM, PKT_TAILROOM);
-	ck_assert_msg(ref_run(&r.pkt, v4 ? 46 : 64, &map, &cfg, &out) ==
-			      VERDICT_FORWARD,
+	ck_assert_msg(core(&r.pkt, v4 ? 46 : 64, to) == VERDICT_FORWARD,
 		      "the core says %s", reason_name(out.reason));
 	ck_assert_uint_eq(ref_get16(ran->frame + 12), v4 ? 0x86dd : 0x0800);
 	if (!v4 && !(got[6] & 0x40)) { /* Identification is anybody's guess */
@@ -134,6 +160,11 @@ static void expect_as_core(struct bytes *b, struct ran *ran)
 	ck_assert_uint_eq(ran->len, ETH + r.pkt.len);
 	ck_assert_mem_eq(got, r.pkt.data, r.pkt.len);
 	room_fini(&r);
+}
+
+static void expect_as_core(struct bytes *b, struct ran *ran)
+{
+	expect_mapped(b, ran, NULL);
 }
 
 static void make(struct bytes *b, int dir, uint8_t proto, uint32_t len)
@@ -421,6 +452,313 @@ START_TEST(any_bytes)
 }
 END_TEST
 
+/* ---- sessions --------------------------------------------------------------
+ */
+
+/* Of a packet from the IPv6 side, or one that comes back. */
+static struct fastpath_flow session_of(const struct bytes *b)
+{
+	struct fastpath_flow f = {0};
+	bool v4 = b->v[0] >> 4 == 4;
+	const uint8_t *l4 = b->v + (v4 ? 20 : 40);
+
+	f.proto = b->v[v4 ? 9 : 6];
+	fill((uint8_t *)&f.src6, 16);
+	fill((uint8_t *)&f.dst6, 16);
+	fill((uint8_t *)&f.src4, 4);
+	fill((uint8_t *)&f.dst4, 4);
+	fill((uint8_t *)&f.src6_port, 2);
+	fill((uint8_t *)&f.src4_port, 2);
+	if (v4) {
+		memcpy(&f.dst4, b->v + 12, 4);
+		memcpy(&f.src4, b->v + 16, 4);
+		memcpy(&f.dst_port, l4, 2);
+		memcpy(&f.src4_port, l4 + 2, 2);
+	} else {
+		memcpy(&f.src6, b->v + 8, 16);
+		memcpy(&f.dst6, b->v + 24, 16);
+		memcpy(&f.src6_port, l4, 2);
+		memcpy(&f.dst_port, l4 + 2, 2);
+	}
+	return f;
+}
+
+static struct xlat_map map_of(const struct fastpath_flow *f, bool from6)
+{
+	struct xlat_map m = {.outer.set_ports = true};
+
+	m.outer.sport = from6 ? f->src4_port : f->dst_port;
+	m.outer.dport = from6 ? f->dst_port : f->src6_port;
+	if (from6) {
+		m.outer.src.v4 = f->src4;
+		m.outer.dst.v4 = f->dst4;
+	} else {
+		m.outer.src.v6 = f->dst6;
+		m.outer.dst.v6 = f->src6;
+	}
+	return m;
+}
+
+/* An established session's: nothing opens or closes it. */
+static void make_steady(struct bytes *b, int dir, uint8_t proto, uint32_t len)
+{
+	uint8_t *l4 = b->v + (dir == 46 ? 20 : 40);
+
+	make(b, dir, proto, len);
+	if (proto != 6)
+		return;
+	l4[13] &= 0xf8;
+	ref_put16(l4 + 16, ref_l4_csum(b->v, l4, len, proto));
+}
+
+START_TEST(sessions_are_translated_as_the_core_does)
+{
+	static struct bytes b;
+	static struct ran ran;
+
+	for (int i = 0; i < RUNS; i++) {
+		int dir = dirs[i & 1];
+		uint8_t proto = i & 2 ? 6 : 17;
+		struct fastpath_flow f;
+		struct xlat_map to;
+
+		make_steady(&b, dir, proto, random_len(proto));
+		if (i % 7 == 0) /* a wrong checksum stays wrong */
+			b.v[b.len - 1] ^= 0x55;
+		f = session_of(&b);
+		if (i % 11 == 0) /* the port may stay as it is */
+			*(dir == 46 ? &f.src6_port : &f.src4_port) =
+				dir == 46 ? f.src4_port : f.src6_port;
+		run_program(&b, 0, 0, &ran);
+		ck_assert_uint_eq(ran.verdict, LEFT);
+		fastpath_tell_flow(fast, &f, dir == 64, now);
+		run_program(&b, 0, 0, &ran);
+		to = map_of(&f, dir == 64);
+		expect_mapped(&b, &ran, &to);
+		if (i % 3 == 0)
+			fastpath_withdraw_flow(fast, &f);
+	}
+}
+END_TEST
+
+/* One bit elsewhere in what names it, and it is another session. */
+START_TEST(only_the_session_itself)
+{
+	static struct bytes b, other;
+	static struct ran ran;
+	int dir = dirs[_i & 1];
+	uint8_t proto = _i & 2 ? 6 : 17;
+	uint32_t l4 = dir == 46 ? 20 : 40, addrs = dir == 46 ? 12 : 8;
+	struct fastpath_flow f;
+
+	make_steady(&b, dir, proto, 60);
+	f = session_of(&b);
+	fastpath_tell_flow(fast, &f, dir == 64, now);
+	run_program(&b, 0, 0, &ran);
+	ck_assert_uint_eq(ran.verdict, REDIRECT);
+	for (uint32_t at = addrs; at < l4 + 4; at++)
+		for (int bit = 0; bit < 8; bit++) {
+			other = b;
+			other.v[at] ^= (uint8_t)(1 << bit);
+			if (dir == 46)
+				ref_ip4_csum(other.v);
+			expect_left(&other, 0, 0);
+		}
+	other = b; /* TCP as UDP, UDP as TCP */
+	other.v[dir == 46 ? 9 : 6] = proto == 6 ? 17 : 6;
+	other.v[l4 + 12] = 0x50;
+	other.v[l4 + 13] = 0x10;
+	ref_put16(other.v + l4 + 4, 60);
+	if (dir == 46)
+		ref_ip4_csum(other.v);
+	expect_left(&other, 0, 0);
+	fastpath_withdraw_flow(fast, &f);
+	expect_left(&b, 0, 0);
+}
+END_TEST
+
+START_TEST(what_moves_tcp_is_left_alone)
+{
+	static struct bytes b, flagged;
+	static const uint8_t flags[] = {1, 2, 4, 0x11, 0x12, 0x14, 0x19};
+	int dir = dirs[_i];
+	struct fastpath_flow f;
+
+	make_steady(&b, dir, 6, 60);
+	f = session_of(&b);
+	fastpath_tell_flow(fast, &f, dir == 64, now);
+	for (size_t i = 0; i < sizeof(flags); i++) {
+		flagged = b;
+		flagged.v[(dir == 46 ? 20 : 40) + 13] = flags[i];
+		expect_left(&flagged, 0, 0);
+	}
+}
+END_TEST
+
+START_TEST(worth_telling)
+{
+	static struct bytes b;
+	struct mono t = now;
+	struct fastpath_flow f;
+	int n = 0;
+
+	make_steady(&b, 64, 17, 60);
+	f = session_of(&b);
+	while (!fastpath_wants_flow(fast, &f, true, false, t))
+		n++;
+	ck_assert_int_eq(n, 7); /* a resolver's answer is over by then */
+	fastpath_tell_flow(fast, &f, true, t);
+	for (int i = 0; i < 100; i++)
+		ck_assert(!fastpath_wants_flow(fast, &f, true, true, t));
+	/* the other direction is another matter */
+	ck_assert(!fastpath_wants_flow(fast, &f, false, false, t));
+	ck_assert(fastpath_wants_flow(fast, &f, false, true, t));
+	/* eight in eight seconds are not many */
+	f.dst_port ^= 1;
+	for (int i = 0; i < 20; i++) {
+		t = mono_add(t, NS_PER_S + 1);
+		ck_assert(!fastpath_wants_flow(fast, &f, true, false, t));
+	}
+}
+END_TEST
+
+static unsigned int used;
+static bool keep = true;
+
+static bool on_used(void *arg, const struct fastpath_flow *f, bool from6)
+{
+	(void)arg;
+	(void)f;
+	(void)from6;
+	used++;
+	return keep;
+}
+
+static uint64_t flows_now(void)
+{
+	struct fastpath_stats st;
+
+	fastpath_get_stats(fast, &st);
+	return st.flows;
+}
+
+/* All of them have been looked at. */
+static void walk(struct mono t)
+{
+	used = 0;
+	for (int i = 0; i < 12; i++)
+		fastpath_walk(fast, t, on_used, NULL);
+}
+
+START_TEST(use_is_told_once)
+{
+	static struct bytes b;
+	static struct ran ran;
+	struct fastpath_flow f;
+
+	make_steady(&b, 64, 17, 60);
+	f = session_of(&b);
+	fastpath_tell_flow(fast, &f, true, now);
+	fastpath_tell_flow(fast, &f, false, now);
+	walk(now);
+	ck_assert_uint_eq(used, 0);
+	run_program(&b, 0, 0, &ran);
+	walk(now);
+	ck_assert_uint_eq(used, 1);
+	walk(now);
+	ck_assert_uint_eq(used, 0);
+	ck_assert_uint_eq(flows_now(), 2);
+	/* idle for a minute: out with it */
+	walk(mono_add(now, 61 * NS_PER_S));
+	ck_assert_uint_eq(flows_now(), 0);
+	expect_left(&b, 0, 0);
+	/* the daemon says no */
+	fastpath_tell_flow(fast, &f, true, now);
+	run_program(&b, 0, 0, &ran);
+	ck_assert_uint_eq(ran.verdict, REDIRECT);
+	keep = false;
+	walk(now);
+	keep = true;
+	ck_assert_uint_eq(used, 1);
+	ck_assert_uint_eq(flows_now(), 0);
+	expect_left(&b, 0, 0);
+}
+END_TEST
+
+START_TEST(all_are_forgotten_at_once)
+{
+	static struct bytes b;
+	static struct ran ran;
+	struct fastpath_flow f;
+
+	make_steady(&b, 46, 6, 60);
+	f = session_of(&b);
+	fastpath_tell_flow(fast, &f, false, now);
+	run_program(&b, 0, 0, &ran);
+	ck_assert_uint_eq(ran.verdict, REDIRECT);
+	rules();
+	expect_left(&b, 0, 0);
+	ck_assert_uint_eq(flows_now(), 0);
+	fastpath_tell_flow(fast, &f, false, now);
+	run_program(&b, 0, 0, &ran);
+	ck_assert_uint_eq(ran.verdict, REDIRECT);
+}
+END_TEST
+
+/* Which are there, after any number that came and went: @there against what
+ * the program does would take long; against the records it does not. */
+START_TEST(records_against_a_list)
+{
+	enum { N = 4000 };
+	static struct fastpath_flow all[N];
+	static bool there[N];
+	uint64_t n = 0;
+
+	for (int i = 0; i < N; i++) {
+		fill((uint8_t *)&all[i], sizeof(all[i]));
+		all[i].proto = 17;
+	}
+	for (int i = 0; i < 60000; i++) {
+		uint32_t k = pick(0, N - 1);
+
+		if (pick(0, 99) < 55) {
+			n += !there[k];
+			there[k] = true;
+			fastpath_tell_flow(fast, &all[k], true, now);
+		} else {
+			n -= there[k];
+			there[k] = false;
+			fastpath_withdraw_flow(fast, &all[k]);
+		}
+		ck_assert_uint_eq(flows_now(), n);
+	}
+	for (int i = 0; i < N; i++)
+		ck_assert(fastpath_wants_flow(fast, &all[i], true, true,
+					      mono_add(now, i * NS_PER_S)) ==
+			  !there[i]);
+}
+END_TEST
+
+START_TEST(a_full_table_takes_no_more)
+{
+	struct fastpath_flow f = {.proto = 17};
+	struct fastpath_stats st;
+
+	for (uint32_t i = 0; i < 17000; i++) {
+		memcpy(&f.src6, &i, sizeof(i));
+		fastpath_tell_flow(fast, &f, true, now);
+	}
+	fastpath_get_stats(fast, &st);
+	ck_assert_uint_eq(st.flows, 16384);
+	ck_assert_uint_eq(st.full, 17000 - 16384);
+	fastpath_withdraw_flow(fast, &f); /* was never there */
+	ck_assert_uint_eq(flows_now(), 16384);
+	memset(&f.src6, 0, sizeof(f.src6));
+	fastpath_withdraw_flow(fast, &f);
+	ck_assert_uint_eq(flows_now(), 16383);
+}
+END_TEST
+
 static bool possible(char *why, size_t len)
 {
 	struct err e = {""};
@@ -430,7 +768,7 @@ static bool possible(char *why, size_t len)
 		snprintf(why, len, "needs root");
 		return false;
 	}
-	f = fastpath_open("lo", NULL, 0, now, &e);
+	f = fastpath_open("lo", NULL, 0, false, now, &e);
 	snprintf(why, len, "%.200s", e.text);
 	fastpath_close(f);
 	return f;
@@ -439,7 +777,7 @@ static bool possible(char *why, size_t len)
 int main(void)
 {
 	Suite *s = suite_create("fastpath");
-	TCase *t = tcase_create("fastpath");
+	TCase *t = tcase_create("pairs"), *u = tcase_create("flows");
 	char why[256];
 	SRunner *r;
 	int failed;
@@ -460,6 +798,17 @@ int main(void)
 	tcase_add_test(t, any_bytes);
 	tcase_set_timeout(t, 60);
 	suite_add_tcase(s, t);
+	tcase_add_checked_fixture(u, flow_setup, fast_teardown);
+	tcase_add_test(u, sessions_are_translated_as_the_core_does);
+	tcase_add_loop_test(u, only_the_session_itself, 0, 4);
+	tcase_add_loop_test(u, what_moves_tcp_is_left_alone, 0, 2);
+	tcase_add_test(u, worth_telling);
+	tcase_add_test(u, use_is_told_once);
+	tcase_add_test(u, all_are_forgotten_at_once);
+	tcase_add_test(u, records_against_a_list);
+	tcase_add_test(u, a_full_table_takes_no_more);
+	tcase_set_timeout(u, 60);
+	suite_add_tcase(s, u);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);

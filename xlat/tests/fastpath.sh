@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# `fast-path:` of a SIIT between two hosts, in network namespaces of this
-# script's own: that it carries, that it follows, and that it ends with xlatd.
+# `fast-path:` of a SIIT and a PLAT between two hosts, in network namespaces of
+# this script's own: that it carries, that it follows, that it ends with xlatd.
 #
 #	client 2001:db8:1::2 --- xlatd (this namespace) --- server 198.51.100.2
 set -eu
@@ -72,14 +72,14 @@ in_server ip addr add 198.51.100.2/24 dev engine
 in_server ip link set engine up
 in_server ip route add default via 198.51.100.1
 
-# start: with what is in $tmp/siit.yaml
+# start ROLE PREFIX4: with what is in $tmp/ROLE.yaml
 start() {
 	rm -f "$tmp/sock"
-	"$BUILD/xlatd" siit --config "$tmp/siit.yaml" 2>>"$tmp/siit.txt" &
+	"$BUILD/xlatd" "$1" --config "$tmp/$1.yaml" 2>>"$tmp/$1.txt" &
 	pid=$!
 	poll test -S "$tmp/sock" &&
-		ip -6 route add 2001:db8:64::/96 dev siit &&
-		ip route add 10.0.0.2/32 dev siit
+		ip -6 route add 2001:db8:64::/96 dev "$1" &&
+		ip route add "$2" dev "$1"
 }
 ctl() { "$BUILD/xlatd" ctl "$tmp/sock" "$@"; }
 # stat OBJECT KEY: a number
@@ -91,7 +91,7 @@ transfer() { # OPTIONS: of iperf3 from the client
 	in_client iperf3 -c 2001:db8:64::198.51.100.2 "$@" >"$tmp/iperf.txt" 2>&1
 }
 listens() { in_server sh -c 'grep -q ":1451 " /proc/net/tcp6'; }
-filters() { tc filter show dev "$1" ingress 2>/dev/null | grep -c 'pref 7915 bpf.*handle 0x1'; }
+filters() { tc filter show dev "$1" ingress 2>/dev/null | grep -c 'pref 7915 bpf.*handle'; }
 
 cat >"$tmp/siit.yaml" <<-E2
 tun: {name: siit}
@@ -101,10 +101,10 @@ eam: [{ipv4: 10.0.0.2, ipv6: "2001:db8:1::2"}]
 allow-private: true
 fast-path: [left, right, later]
 E2
-in_server iperf3 -s >"$tmp/server.txt" 2>&1 &
+nsenter -t "$server" -n iperf3 -s >"$tmp/server.txt" 2>&1 &
 iperf=$!
 poll listens
-r=0; start || r=1
+r=0; start siit 10.0.0.2 || r=1
 ok $r "starts, though an interface is not there yet"
 r=0; grep -q 'later is not there' "$tmp/siit.txt" || r=1
 ok $r "and says so"
@@ -164,7 +164,7 @@ ok $r "and one that comes again"
 
 # ---- it ends with xlatd -----------------------------------------------------------
 # a datagram every 10 ms to a port where nobody listens, until told to stop
-in_client bash -c 'while [ ! -e "$0" ]; do
+nsenter -t "$client" -n bash -c 'while [ ! -e "$0" ]; do
 	echo >/dev/udp/2001:db8:64::198.51.100.2/9; sleep 0.01
 done' "$tmp/stop" 2>/dev/null &
 arrived() { in_server awk '$1 == "Udp:" {n = $3} END {print n}' /proc/net/snmp; }
@@ -183,7 +183,7 @@ kill -KILL "$pid"
 wait "$pid" 2>/dev/null || true
 sed -i 's/, right\]/, right, later]/' "$tmp/siit.yaml"
 fast=0 slow=0
-r=0; has_filter left && start && transfer -t 1 && most 6 || r=1
+r=0; has_filter left && start siit 10.0.0.2 && transfer -t 1 && most 6 || r=1
 ok $r "what a killed one left is taken over"
 r=0; [ "$(filters left)" = 1 ] || r=1
 ok $r "and is there once"
@@ -191,6 +191,59 @@ kill -TERM "$pid"
 r=0; wait "$pid" || r=1
 has_filter left || has_filter right || has_filter later && r=1
 ok $r "a daemon that ends takes it away"
+pid=
+
+# ---- sessions ----------------------------------------------------------------------
+cat >"$tmp/plat.yaml" <<-E2
+tun: {name: plat}
+control: $tmp/sock
+pool6: 2001:db8:64::/96
+pool4: [192.0.2.1]
+allow-private: true
+short-timers: true
+timers: {udp: 2s, tcp-established: 2s}
+fast-path: [left, right]
+E2
+start plat 192.0.2.0/24 || exit 1
+created() { ctl stats | tr -d '\n ' | sed "s/.*\"$1\":{[^}]*\"created\":\([0-9]*\).*/\1/"; }
+fast=0 slow=0
+r=0; transfer -t 1 && most 6 || r=1
+ok $r "PLAT: an upload, by the fast path: $f bytes, $s without"
+r=0; [ "$(stat fast_path superpackets)" -gt 0 ] || r=1
+ok $r "PLAT: as superpackets"
+since 4
+r=0; transfer -R -t 1 && most 4 || r=1
+ok $r "PLAT: a download, by the fast path: $f bytes, $s without"
+# what has ended is not the kernel's any more: of what was two transfers and
+# their control connections, nothing
+none() { [ "$(stat fast_path flows)" = 0 ]; }
+r=0; poll none || r=1
+ok $r "PLAT: sessions that have ended are withdrawn"
+# four seconds, of a session that would be over after two without a packet
+tcp=$(created tcp) udp=$(created udp)
+since 6
+r=0; transfer -u -b 2M -l 1200 -t 4 && most 6 || r=1
+ok $r "PLAT: datagrams, by the fast path: $f bytes, $s without"
+r=0; [ "$(created udp)" = $((udp + 1)) ] && [ "$(created tcp)" = $((tcp + 1)) ] || r=1
+ok $r "PLAT: what the kernel uses is prolonged: $((udp + 1)), $(created udp)"
+# a single datagram is no flow
+before=$(stat fast_path offered)
+udp=$(created udp)
+in_client bash -c 'for i in 1 2 3 4 5; do echo >/dev/udp/2001:db8:64::198.51.100.2/$i; done'
+five() { [ "$(created udp)" = $((udp + 5)) ]; }
+r=0; poll five && [ "$(stat fast_path offered)" = "$before" ] || r=1
+ok $r "PLAT: datagrams that stand alone are not offered"
+g=$(stat fast_path generations)
+sed -i 's/pool4:.*/pool4: [192.0.2.1, 192.0.2.2]/' "$tmp/plat.yaml"
+r=0; ctl reload | grep -q '"ok": true' && forgotten && transfer -t 1 || r=1
+ok $r "PLAT: another pool4, and sessions in a new table"
+since 4
+r=0; transfer -R -t 1 && most 4 || r=1
+ok $r "PLAT: they are offered as well: $f bytes, $s without"
+kill -TERM "$pid"
+r=0; wait "$pid" || r=1
+has_filter left || has_filter right && r=1
+ok $r "PLAT: nothing is left"
 pid=
 
 # ---- what cannot be --------------------------------------------------------------
