@@ -79,6 +79,7 @@ struct plan_route {
 	bool onlink;
 	bool blackhole;
 	uint32_t mtu;	 /* 0: the interface's */
+	uint32_t advmss; /* that TCP announces; 0: by the interface */
 	uint32_t metric; /* 0: the kernel's default */
 };
 

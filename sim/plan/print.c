@@ -125,6 +125,8 @@ static void put_route(struct text *t, const struct plan *p,
 		put(t, " onlink");
 	if (r->mtu)
 		put(t, " mtu %u", r->mtu);
+	if (r->advmss)
+		put(t, " advmss %u", r->advmss);
 	if (r->metric)
 		put(t, " metric %u", r->metric);
 }

@@ -159,15 +159,26 @@ static void route_border_link(struct planner *b, const struct plan_link *l)
 		   l->b.name);
 }
 
+/*
+ * Below what IPv6 carries, a server is one that does not know of the narrow
+ * link: it announces the MSS of an ethernet, so that full segments are sent to
+ * it.
+ */
+#define MTU_MIN6  1280
+#define MSS_ETHER 1460
+
 static void route_host_link(struct planner *b, const struct plan_link *l)
 {
 	struct prefix4 host4 = {l->b.addr4, 32};
 	struct prefix6 host6 = {l->b.addr6, 128};
+	struct plan_route *r;
 
 	if (l->b.has4) {
 		add_route4(b, l->a.node, &host4, NULL, l->a.name);
-		add_route4(b, l->b.node, &default4, &l->a.addr4, l->b.name)
-			->onlink = true;
+		r = add_route4(b, l->b.node, &default4, &l->a.addr4, l->b.name);
+		r->onlink = true;
+		if (l->profile.mtu < MTU_MIN6)
+			r->advmss = MSS_ETHER;
 	}
 	if (l->b.has6) {
 		add_route6(b, l->a.node, &host6, NULL, l->a.name);

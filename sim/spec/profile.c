@@ -8,6 +8,8 @@
 #include "../../xlat/base/clock.h"
 
 #define MTU_DEFAULT   1500
+#define MTU_MIN4      68   /* RFC 791 */
+#define MTU_MIN6      1280 /* RFC 8200 section 5 */
 #define BURST_DEFAULT 65536
 #define QUEUE_DEFAULT (50.0 * NS_PER_MS)
 #define DELAY_MAX     (10.0 * NS_PER_S)
@@ -72,7 +74,7 @@ const struct yfield profile_fields[] = {
 	 .offset = offsetof(struct raw_profile, up)},
 	{.key = "mtu",
 	 .type = YF_INT,
-	 .min = 1280,
+	 .min = MTU_MIN4,
 	 .max = 9000,
 	 .offset = offsetof(struct raw_profile, mtu)},
 	{.key = "offloads",
@@ -226,6 +228,19 @@ void profile_read(struct spec_reader *r, const struct topology *t,
 	}
 	fill_impairment(&out->down);
 	fill_impairment(&out->up);
+}
+
+void profile_check_mtu6(struct spec_reader *r, const struct ynode *n,
+			const struct link_profile *p)
+{
+	const struct ynode *at = n->kind == YNODE_MAP ? yaml_get(n, "mtu") : n;
+
+	if (p->mtu < MTU_MIN6)
+		diags_add(r->d, at ? at->pos : n->pos,
+			  "`mtu: %d`: a link with IPv6 carries %d bytes at "
+			  "least; only that of a server with IPv4 alone may "
+			  "have less",
+			  (int)p->mtu, MTU_MIN6);
 }
 
 static bool good_name(struct spec_reader *r, const struct ypair *p,

@@ -83,6 +83,10 @@ void profile_defaults(struct link_profile *p);
 void profile_read(struct spec_reader *r, const struct topology *t,
 		  const struct ynode *n, const char *what, bool named,
 		  struct link_profile *out);
+/* profile_check_mtu6 - complain of an MTU that IPv6 cannot have; @n: the node
+ * that @p was read from. */
+void profile_check_mtu6(struct spec_reader *r, const struct ynode *n,
+			const struct link_profile *p);
 /* offloads_read - a map of settings, or the name of one of @t. */
 void offloads_read(struct spec_reader *r, const struct topology *t,
 		   const struct ynode *n, struct offloads *out);

@@ -356,10 +356,12 @@ static void read_towers(struct spec_reader *r, const struct ynode *n,
 		v->name = p->key;
 		profile_defaults(&v->radio);
 		yaml_read_map(p->value, what, tower_fields, &raw, r->a, r->d);
-		if (raw.radio)
+		if (raw.radio) {
 			profile_read(r, t, raw.radio,
 				     arena_printf(r->a, "radio of %s", what),
 				     true, &v->radio);
+			profile_check_mtu6(r, raw.radio, &v->radio);
+		}
 		if (!raw.homes)
 			continue;
 		yaml_read_map(raw.homes,
@@ -437,6 +439,15 @@ static void read_internet(struct spec_reader *r, const struct ynode *n,
 		read_names(r, raw.names, t);
 }
 
+/* The link of a server that has no IPv6 address. */
+static bool is_ipv4_only(const struct topology *t, const struct known_link *k)
+{
+	for (size_t i = 0; i < t->internet.n_names; i++)
+		if (!strcmp(t->internet.names[i].node, k->b))
+			return !t->internet.names[i].has6;
+	return false;
+}
+
 static void read_links(struct spec_reader *r, const struct ynode *n,
 		       struct topology *t)
 {
@@ -459,6 +470,8 @@ static void read_links(struct spec_reader *r, const struct ynode *n,
 		}
 		v.a = k->a;
 		v.b = k->b;
+		if (!is_ipv4_only(t, k))
+			profile_check_mtu6(r, p->value, &v.profile);
 		*ARENA_APPEND(r->a, t->links, t->n_links) = v;
 	}
 }

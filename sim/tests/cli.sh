@@ -44,6 +44,8 @@ check "plan of two files" exits 2 "$xlatsim" plan a b
 for f in topologies/*.yaml; do
 	check "plan $f" exits 0 "$xlatsim" plan "$f"
 done
+check "plan of a narrow link" exits 0 "$xlatsim" plan topologies/narrow-ipv4.yaml
+check "its server announces the MSS of an ethernet" says "advmss 1460"
 for f in scenarios/*.yaml; do
 	check "plan $f" exits 0 "$xlatsim" plan "$f"
 	check "plan $f names home1" says home1

@@ -32,11 +32,12 @@ static int put_gateway(struct nl_msg *m, const struct plan_route *r)
 	return nla_put(m, RTA_VIA, 2 + addr_size(r->via.family), &via);
 }
 
-static int put_mtu(struct nl_msg *m, uint32_t mtu)
+static int put_metrics(struct nl_msg *m, const struct plan_route *r)
 {
 	struct nlattr *metrics = nla_nest_start(m, RTA_METRICS);
 
-	if (!metrics || nla_put_u32(m, RTAX_MTU, mtu))
+	if (!metrics || (r->mtu && nla_put_u32(m, RTAX_MTU, r->mtu)) ||
+	    (r->advmss && nla_put_u32(m, RTAX_ADVMSS, r->advmss)))
 		return -ENOMEM;
 	nla_nest_end(m, metrics);
 	return 0;
@@ -64,7 +65,7 @@ static struct nl_msg *route_msg(const struct plan_route *r, int ifindex)
 	    (r->has_via && put_gateway(m, r)) ||
 	    (ifindex && nla_put_u32(m, RTA_OIF, (uint32_t)ifindex)) ||
 	    (r->metric && nla_put_u32(m, RTA_PRIORITY, r->metric)) ||
-	    (r->mtu && put_mtu(m, r->mtu))) {
+	    ((r->mtu || r->advmss) && put_metrics(m, r))) {
 		nlmsg_free(m);
 		return NULL;
 	}
