@@ -279,6 +279,36 @@ START_TEST(a_plat_has_what_was_written)
 }
 END_TEST
 
+/* Said, the address of nobody is no default's business. */
+START_TEST(no_source_of_errors_is_wanted)
+{
+	static const struct {
+		enum role role;
+		const char *rest;
+	} v[] = {
+		{ROLE_CLAT, "pref64: 64:ff9b::/96\n"
+			    "clat: {lan4: 192.168.1.0/24, clat6: "
+			    "\"2001:db8:1::/96\"}\n"},
+		{ROLE_SIIT, "pref64: 2001:db8:64::/96\n"},
+		{ROLE_PLAT, "pool6: 64:ff9b::/96\npool4: 192.0.2.1\n"},
+	};
+
+	for (size_t i = 0; i < sizeof(v) / sizeof(*v); i++) {
+		char text[256];
+		struct config *c;
+
+		snprintf(text, sizeof(text),
+			 TUN "icmp-source4: 0.0.0.0\nicmp-source6: \"::\"\n%s",
+			 v[i].rest);
+		c = load(v[i].role, text);
+		ck_assert_ptr_nonnull(c);
+		ck_assert_uint_eq(c->self4.s_addr, 0);
+		ck_assert(IN6_IS_ADDR_UNSPECIFIED(&c->self6));
+		ck_assert(!c->self6_dropped);
+	}
+}
+END_TEST
+
 START_TEST(a_clat_embeds_its_lan)
 {
 	struct config *c =
@@ -369,6 +399,7 @@ int main(void)
 	tcase_add_loop_test(t, every_mistake_is_named_with_its_place, 0,
 			    sizeof(bad) / sizeof(*bad));
 	tcase_add_test(t, a_plat_has_what_was_written);
+	tcase_add_test(t, no_source_of_errors_is_wanted);
 	tcase_add_test(t, a_clat_embeds_its_lan);
 	tcase_add_test(t, reload_knows_what_cannot_change);
 	tcase_add_test(t, static_entries_outside_pool4_stop_the_start);
