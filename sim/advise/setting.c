@@ -204,6 +204,8 @@ static const struct {
 	const char *how, *means;
 } ways[] = {
 	{"tun", "let the engine use a TUN device with offload metadata"},
+	{"tun-bpf", "let the engine use a TUN device, and its fast path in the "
+		    "kernel beside it (tc BPF)"},
 	{"packet", "the engine reads its interfaces without offload metadata "
 		   "(AF_PACKET)"},
 	{"packet-vnet", "let the engine read its interfaces with offload "

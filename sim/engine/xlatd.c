@@ -13,6 +13,9 @@
  * kind it asks the IPv6 MTU but leaves IPv4's to the interface, so that the
  * trap has the same two faces as with Jool: needless errors towards IPv4,
  * silence towards IPv6. packet-vnet is the same with metadata.
+ *
+ * attach tun-bpf: the TUN device, and xlatd's fast path at all links of the
+ * node but the standby's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,12 +47,19 @@ struct xlatd {
 	struct announce *announce; /* of a PLAT */
 };
 
-/* How it is attached; NULL: by a TUN device. */
+/* How it is attached; NULL: by a TUN device, with a fast path or without. */
 static const char *packet_attach(const struct engine *en)
 {
 	const char *attach = plan_attach(world_plan(en->world), en->daemon);
 
-	return attach && strcmp(attach, "tun") != 0 ? attach : NULL;
+	return attach && strncmp(attach, "tun", 3) != 0 ? attach : NULL;
+}
+
+static bool has_fast_path(const struct engine *en)
+{
+	const char *attach = plan_attach(world_plan(en->world), en->daemon);
+
+	return attach && !strcmp(attach, "tun-bpf");
 }
 
 static bool is_plat(const struct engine *en)
@@ -141,6 +151,25 @@ static const char *tun_of(const struct engine *en)
 	return is_plat(en) ? TUN_PLAT : TUN_CLAT;
 }
 
+/* Wherever customers' packets come in. */
+static void put_fast_path(FILE *f, const struct engine *en)
+{
+	const struct plan *p = world_plan(en->world);
+	int node = en->daemon->node;
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n_links; i++) {
+		const struct plan_link *l = &p->links[i];
+
+		if (l->standby || (l->a.node != node && l->b.node != node))
+			continue;
+		fprintf(f, "%s%s", n++ ? ", " : "fast-path: [",
+			l->a.node == node ? l->a.name : l->b.name);
+	}
+	if (n)
+		fputs("]\n", f);
+}
+
 static void put_io(FILE *f, const struct engine *en)
 {
 	const char *attach = packet_attach(en);
@@ -150,6 +179,8 @@ static void put_io(FILE *f, const struct engine *en)
 		fprintf(f, "io: %s\n", attach);
 	if (attach && !strcmp(attach, "packet"))
 		fprintf(f, "mtu4: 65535\n");
+	if (has_fast_path(en))
+		put_fast_path(f, en);
 }
 
 static void put_clat(FILE *f, const struct engine *en)

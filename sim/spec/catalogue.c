@@ -314,8 +314,8 @@ const char *spec_probe_word(enum probe_kind kind)
 /* ---- how engines can be attached; the default first -----------------------
  */
 
-static const char *const xlatd_attach[] = {"tun", "packet", "packet-vnet",
-					   NULL};
+static const char *const xlatd_attach[] = {"tun", "tun-bpf", "packet",
+					   "packet-vnet", NULL};
 static const char *const jool_attach[] = {"vnet", "lossy-merge", NULL};
 
 const char *const *spec_attach_words(const char *engine)

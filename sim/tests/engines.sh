@@ -9,7 +9,7 @@ if [ "$(id -u)" != 0 ]; then
 	exit 77
 fi
 
-# try NAME PLAT CLAT DNS64 SYNTHESISED [ATTACH]; with ATTACH it must collapse
+# try NAME PLAT CLAT DNS64 SYNTHESISED [ATTACH]; with lossy-merge it must collapse
 try() {
 	why=$("$xlatsim" engines --json | tr -d '\n' | sed 's/},/},\n/g' |
 		awk -v a="\"$2\"" -v b="\"$3\"" -v c="\"$4\"" '
@@ -21,9 +21,11 @@ try() {
 		skip "$1: $why"
 		return
 	fi
+	clat=
+	[ "${6-}" != tun-bpf ] || clat=', attach: tun-bpf'
 	rate='at-least: 5mbit'
-	[ -z "${6-}" ] || rate='at-most: 2mbit'
-	sed "s/{engine: xlatd,/{engine: $2,${6:+ attach: $6,}/; s/clat: xlatd/clat: $3/
+	[ "${6-}" != lossy-merge ] || rate='at-most: 2mbit'
+	sed "s/{engine: xlatd,/{engine: $2,${6:+ attach: $6,}/; s/clat: xlatd/clat: $3$clat/
 		s/engine: bind9/engine: $4/" "$here/data/small.yaml" \
 		>"$tmp/$1-topology.yaml"
 	cat >"$tmp/$1.yaml" <<-EOF
@@ -44,10 +46,18 @@ try() {
 	  - {that: down.rate, $rate}
 	  - {that: up.rate, $rate}
 	EOF
+	if [ "${6-}" = tun-bpf ]; then
+		"$xlatsim" run --quiet --out "$tmp/r" "$tmp/$1.yaml" >"$tmp/out" 2>&1 ||
+			! why=$(grep -m 1 'does not take the BPF program' "$tmp/out") || {
+			skip "$1: $why"
+			return
+		}
+	fi
 	check "$1" exits 0 "$xlatsim" run --quiet --out "$tmp/r" "$tmp/$1.yaml"
 }
 
 try xlatd xlatd xlatd bind9 true
+try xlatd-bpf xlatd xlatd bind9 true tun-bpf
 try unbound xlatd xlatd unbound true
 try jool-plat jool xlatd bind9 true
 try jool-clat xlatd jool bind9 true
