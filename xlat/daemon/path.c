@@ -296,12 +296,14 @@ enum verdict path_run(struct path *p, struct pkt *pkt, struct mono now)
 {
 	enum verdict v;
 	struct pkt held;
+	uint64_t most;
 
 	p->now = now;
 	p->is_first = false;
 	count_received(&p->counters, pkt);
 	v = run(p, pkt);
-	while (plat_take_held(p, &held))
+	/* one turn each: what is held again waits behind the others */
+	for (most = p->counters.held; most && plat_take_held(p, &held); most--)
 		run(p, &held);
 	return v;
 }

@@ -1130,6 +1130,26 @@ START_TEST(fragments_that_make_no_datagram_are_dropped)
 }
 END_TEST
 
+/* Two that both say they are the first, one without a checksum: what is held
+ * gets its turn, is held again, and that is all. */
+START_TEST(two_first_fragments_end)
+{
+	open_for_pieces();
+	ck_assert_int_eq(push(p, piece4(p, 12, 0)), VERDICT_HOLD);
+	ck_assert_int_eq(push(p, piece4(p, 12, 3)), VERDICT_HOLD);
+	piece4(p, 12, 0);
+	put16(p + 26, 0x1234);
+	ck_assert_int_eq(push(p, 84), VERDICT_FORWARD);
+	ck_assert_int_gt(pull(), 0);
+	ck_assert_uint_ge(su.path.counters.held, 1);
+	check_sums();
+	path_expire(&su.path, mono_add(now, NAT64_FRAG_LIFE_NS));
+	ck_assert_uint_eq(su.path.counters.held, 0);
+	check_sums();
+	stop();
+}
+END_TEST
+
 /* One that holds all it may leaves room for others. */
 START_TEST(fragments_of_a_flood_are_refused)
 {
@@ -1328,6 +1348,7 @@ int main(void)
 	tcase_add_test(t, fragments_that_wait_share_the_fate_of_the_first);
 	tcase_add_test(t, fragments_of_a_flood_are_refused);
 	tcase_add_test(t, fragments_without_a_checksum_get_one);
+	tcase_add_test(t, two_first_fragments_end);
 	tcase_add_loop_test(t, fragments_that_make_no_datagram_are_dropped, 0,
 			    2);
 	tcase_add_test(t, a_burst_is_its_packets);
