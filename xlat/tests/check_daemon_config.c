@@ -369,6 +369,76 @@ START_TEST(reload_knows_what_cannot_change)
 }
 END_TEST
 
+static struct config *load_clat(const char *pref64)
+{
+	char text[512];
+	struct config *c;
+
+	snprintf(text, sizeof(text),
+		 TUN "pref64: %s\n"
+		     "clat: {lan4: 192.168.1.0/24, "
+		     "clat6: \"2001:db8:1::/96\"}\n",
+		 pref64);
+	c = load(ROLE_CLAT, text);
+	ck_assert_ptr_nonnull(c);
+	return c;
+}
+
+/* A prefix may change; how it is learned may not. */
+START_TEST(reload_keeps_the_way_of_learning)
+{
+	static const char *const ways[] = {
+		"64:ff9b::/96",
+		"{from: dns}",
+		"{from: dns, servers: [\"::1\"]}",
+		"{from: dns, servers: [\"::2\"]}",
+		"{from: dns, servers: [\"::1\", \"::2\"]}",
+		"{from: dns, servers: [\"fe80::1%a\"]}",
+		"{from: dns, servers: [\"fe80::1%b\"]}",
+		"{from: ra, interface: a}",
+		"{from: ra, interface: b}",
+		"{from: auto, interface: a}",
+		"{from: auto, interface: a, servers: [\"::1\"]}",
+	};
+	const size_t n = sizeof(ways) / sizeof(*ways);
+	const char *what;
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < n; k++) {
+			bool same = config_same_shape(
+				load_clat(ways[i]), load_clat(ways[k]), &what);
+
+			ck_assert_msg(same == (i == k), "%s, %s", ways[i],
+				      ways[k]);
+			if (!same)
+				ck_assert_str_eq(what, "pref64");
+		}
+	ck_assert(config_same_shape(load_clat("64:ff9b::/96"),
+				    load_clat("\"2001:db8:64::/96\""), &what));
+}
+END_TEST
+
+/* A link-local address needs its interface, and no other has one. */
+START_TEST(servers_have_interfaces)
+{
+	const struct config *c =
+		load_clat("{from: dns, servers: [\"2001:db8::53\", "
+			  "\"fe80::1%a-name-of-15-le\"]}");
+
+	ck_assert_uint_eq(c->n_servers, 2);
+	ck_assert_str_eq(c->servers[0].zone, "");
+	ck_assert_int_eq(c->servers[0].addr.s6_addr[15], 0x53);
+	ck_assert_str_eq(c->servers[1].zone, "a-name-of-15-le");
+	ck_assert_int_eq(c->servers[1].addr.s6_addr[0], 0xfe);
+	ck_assert(config_asks_dns(c) && !config_hears_routers(c));
+	c = load_clat("{from: auto, interface: wan}");
+	ck_assert(config_asks_dns(c) && config_hears_routers(c));
+	ck_assert_uint_eq(c->n_servers, 0);
+	c = load_clat("{from: ra, interface: wan}");
+	ck_assert(!config_asks_dns(c) && config_hears_routers(c));
+}
+END_TEST
+
 START_TEST(static_entries_outside_pool4_stop_the_start)
 {
 	struct config *c =
@@ -402,6 +472,8 @@ int main(void)
 	tcase_add_test(t, no_source_of_errors_is_wanted);
 	tcase_add_test(t, a_clat_embeds_its_lan);
 	tcase_add_test(t, reload_knows_what_cannot_change);
+	tcase_add_test(t, reload_keeps_the_way_of_learning);
+	tcase_add_test(t, servers_have_interfaces);
 	tcase_add_test(t, static_entries_outside_pool4_stop_the_start);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
