@@ -238,6 +238,40 @@ static void put_sizes(FILE *f, const struct plat_spec *plat)
 		fprintf(f, "  ports: %d\n", (int)plat->subscriber_ports);
 }
 
+/* A host behind a CLAT has its LAN address in the prefix of that. */
+static struct in6_addr host_behind(const struct plan *p, const char *home)
+{
+	const struct plan_node *h = &p->nodes[plan_find_node(p, home)];
+	char cpe[32];
+	struct in6_addr a;
+
+	snprintf(cpe, sizeof(cpe), "cpe%s", home + strlen("home"));
+	a = p->nodes[plan_find_node(p, cpe)].clat6.addr;
+	memcpy(&a.s6_addr[12], &h->host4, 4);
+	return a;
+}
+
+static void put_statics(FILE *f, const struct engine *en)
+{
+	const struct plat_spec *v = engine_node(en)->plat;
+	char v6[ADDR_TEXT_LEN], v4[ADDR_TEXT_LEN];
+
+	if (v->n_statics)
+		fprintf(f, "static:\n");
+	for (size_t i = 0; i < 2 * v->n_statics; i++) {
+		const struct static_spec *s = &v->statics[i / 2];
+		struct in6_addr host =
+			host_behind(world_plan(en->world), s->home);
+
+		fprintf(f,
+			"  - {proto: %s, ipv6: \"%s\", port6: %d, ipv4: %s, "
+			"port4: %d}\n",
+			i % 2 ? "udp" : "tcp", in6_format(&host, v6),
+			(int)s->port, addr_format(&s->address, v4),
+			(int)s->port);
+	}
+}
+
 static void put_plat(FILE *f, const struct engine *en)
 {
 	const struct topology *t = world_plan(en->world)->topology;
@@ -252,6 +286,7 @@ static void put_plat(FILE *f, const struct engine *en)
 		in6_format(&engine_node(en)->loop6, self),
 		(unsigned long long)(world_seed(en->world) & INT32_MAX));
 	put_sizes(f, engine_node(en)->plat);
+	put_statics(f, en);
 	put_tuning(f, &engine_node(en)->plat->tuning);
 }
 

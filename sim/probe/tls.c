@@ -35,16 +35,20 @@ static int spawn_client(struct probe *p, const char *port, struct err *e)
 	const struct measure_spec *m = p->m;
 	struct tls_probe *t = p->priv;
 	struct arena *a = p->arena;
+	char dial[ADDR_TEXT_LEN];
+	const char *to = m->dial.family
+				 ? arena_strdup(a, addr_format(&m->dial, dial))
+				 : p->target.text;
 	const char *argv[] = {
 		PROBE_SELF,
 		"probe",
 		"tls",
 		"to",
-		p->target.text,
+		to,
 		"port",
 		port,
 		"family",
-		probe_family_word(p),
+		m->dial.family ? "0" : probe_family_word(p),
 		"count",
 		arena_printf(a, "%lld", (long long)m->count),
 		"size",
@@ -63,7 +67,9 @@ static int start(struct probe *p, struct err *e)
 	static int count; /* a port for each, in case they share a server */
 	struct tls_probe *t = ARENA_NEW(p->arena, struct tls_probe);
 	const char *port =
-		arena_printf(p->arena, "%d", FIRST_PORT + count++ % 1000);
+		arena_printf(p->arena, "%lld",
+			     p->m->port ? (long long)p->m->port
+					: FIRST_PORT + count++ % 1000);
 	const char *server[] = {PROBE_SELF, "probe", "tls", "port", port, NULL};
 
 	p->priv = t;

@@ -92,6 +92,8 @@ const struct kind_field probe_fields[] = {
 	RANGED("hops", YF_INT, m.count, UNIT_NONE, 1, 64, TRACEROUTE),
 	FIELD("rotate", YF_BOOL, m.rotate, RESOLVER, 0),
 	RANGED("count", YF_INT, m.count, UNIT_NONE, 1, 100000, PING),
+	RANGED("port", YF_INT, m.port, UNIT_NONE, 1, 65535, TLS),
+	FIELD("dial", YF_ADDR, m.dial, TLS, 0),
 	RANGED("exchanges", YF_INT, m.count, UNIT_NONE, 1, 1000, TLS),
 	RANGED("answer", YF_QUANTITY, m.size_bytes, UNIT_SIZE, 1, 100e6, TLS),
 	RANGED("interval", YF_QUANTITY, m.interval_ns, UNIT_TIME,
@@ -196,7 +198,7 @@ static void check_family(struct spec_reader *r, const struct topology *t,
 	const struct name_spec *name = name_find(t, m->to);
 	struct addr a;
 
-	if (m->family == 0)
+	if (m->family == 0 || m->dial.family)
 		return;
 	if (addr_parse(m->to, &a) == 0 &&
 	    a.family != (m->family == 4 ? AF_INET : AF_INET6))

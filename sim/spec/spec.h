@@ -91,6 +91,14 @@ enum clat_mode {
 
 enum pref64_from { PREF64_CONFIGURED, PREF64_DNS, PREF64_RA };
 
+/* `static: [{home: home2, ...}]`: a port of a PLAT that is always a home's. */
+struct static_spec {
+	struct pos pos;
+	const char *home;    /* its host, through its CLAT */
+	struct addr address; /* one of pool4 */
+	int64_t port;	     /* on both sides; TCP and UDP */
+};
+
 struct plat_spec {
 	struct pos pos;
 	const char *name;
@@ -103,6 +111,8 @@ struct plat_spec {
 	/* xlatd: of one subscriber (a /64); 0: no limit */
 	int64_t subscriber_sessions, subscriber_ports;
 	bool guest_gro; /* jool: in its virtual machine; default true */
+	struct static_spec *statics; /* xlatd */
+	size_t n_statics;
 	struct tuning tuning;
 };
 
@@ -252,6 +262,9 @@ struct measure_spec {
 	const char *server; /* dns: node or address literal; NULL: as
 			       /etc/resolv.conf says */
 	const char *native; /* the native destination of rounds */
+	struct addr dial;   /* tls: where the client connects to; family 0: to
+			       `to`, where the server is */
+	int64_t port;	    /* tls: of the server; 0: one that is free */
 	enum direction direction;
 	enum flood_protocol protocol;
 	enum trace_protocol trace;

@@ -60,7 +60,26 @@ const struct yfield prefix_fields[] = {
 		       UNIT_NONE, 1280, 9000),                                 \
 		FIELD("clamp-mss", YF_BOOL, type_, member.clamp_mss)
 
+/* `spec` comes first, so the offsets of a struct plat_spec fit. */
+struct raw_plat {
+	struct plat_spec spec;
+	struct ynode *statics;
+};
+
+const struct yfield static_fields[] = {
+	NEEDED("home", YF_STRING, struct static_spec, home),
+	NEEDED("address", YF_ADDR, struct static_spec, address),
+	{.key = "port",
+	 .type = YF_INT,
+	 .offset = offsetof(struct static_spec, port),
+	 .min = 1024,
+	 .max = 65535,
+	 .required = true},
+	{0},
+};
+
 const struct yfield plat_fields[] = {
+	FIELD("static", YF_NODE, struct raw_plat, statics),
 	NEEDED("engine", YF_STRING, struct plat_spec, engine),
 	FIELD("attach", YF_STRING, struct plat_spec, attach),
 	RANGED("ospf-cost", YF_INT, struct plat_spec, ospf_cost, UNIT_NONE, 1,
@@ -231,6 +250,21 @@ static bool want_named(struct spec_reader *r, const struct ynode *n,
 	return n->n > 0 && n->n <= most;
 }
 
+static void read_statics(struct spec_reader *r, const struct ynode *n,
+			 struct plat_spec *v)
+{
+	if (!spec_want(r, n, YNODE_LIST, "`static`"))
+		return;
+	for (size_t i = 0; i < n->n; i++) {
+		struct static_spec *x =
+			ARENA_APPEND(r->a, v->statics, v->n_statics);
+
+		*x = (struct static_spec){.pos = n->items[i]->pos};
+		yaml_read_map(n->items[i], "an entry of `static`",
+			      static_fields, x, r->a, r->d);
+	}
+}
+
 static void read_plats(struct spec_reader *r, const struct ynode *n,
 		       struct topology *t)
 {
@@ -240,12 +274,16 @@ static void read_plats(struct spec_reader *r, const struct ynode *n,
 		const struct ypair *p = &n->pairs[i];
 		struct plat_spec *v = ARENA_APPEND(r->a, t->plats, t->n_plats);
 
-		*v = (struct plat_spec){.pos = p->key_pos,
-					.name = p->key,
-					.ospf_cost = 10,
-					.guest_gro = true};
+		struct raw_plat raw = {.spec = {.pos = p->key_pos,
+						.name = p->key,
+						.ospf_cost = 10,
+						.guest_gro = true}};
+
 		yaml_read_map(p->value, arena_printf(r->a, "plat %s", p->key),
-			      plat_fields, v, r->a, r->d);
+			      plat_fields, &raw, r->a, r->d);
+		if (raw.statics)
+			read_statics(r, raw.statics, &raw.spec);
+		*v = raw.spec;
 	}
 }
 

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "../../xlat/base/clock.h"
@@ -228,6 +229,7 @@ static void check_engine_keys(const struct checker *c, const struct ynode *m,
 		"sessions",
 		"subscriber-sessions",
 		"subscriber-ports",
+		"static",
 	};
 
 	if (engine && strcmp(engine, "jool") != 0 && yaml_get(m, "guest-gro"))
@@ -359,6 +361,57 @@ static void check_pools(const struct checker *c)
 				  "`pool4` of %s overlaps `infra4` or `lan4`",
 				  v->name);
 	}
+}
+
+/* ---- static entries ----------------------------------------------------- */
+
+/* The homes that @name is one of, by its number; NULL: it is none. */
+static const struct homes_spec *homes_of(const struct topology *t,
+					 const char *name)
+{
+	int64_t number = 0;
+	char same[32];
+
+	sscanf(name, "home%" SCNd64, &number);
+	snprintf(same, sizeof(same), "home%" PRId64, number);
+	if (number < 1 || strcmp(same, name) != 0)
+		return NULL;
+	for (size_t i = 0; i < t->n_towers; i++) {
+		if (number <= t->towers[i].homes.count)
+			return &t->towers[i].homes;
+		number -= t->towers[i].homes.count;
+	}
+	return NULL;
+}
+
+static void check_static(const struct checker *c, const struct plat_spec *v,
+			 const struct static_spec *x)
+{
+	const struct homes_spec *h = x->home ? homes_of(c->t, x->home) : NULL;
+	char text[ADDR_TEXT_LEN];
+
+	if (x->home && !h)
+		diags_add(c->r->d, x->pos, "`static`: %s is no home", x->home);
+	else if (h && (h->clat_mode == CLAT_MODE_ADDRESS || !h->clat ||
+		       strcmp(h->clat, "xlatd") != 0))
+		diags_add(c->r->d, x->pos,
+			  "`static`: %s has no address of its own behind the "
+			  "PLAT; xlatd with `clat-mode: prefix` gives it one",
+			  x->home);
+	if (x->address.family == AF_INET6 ||
+	    (x->address.family == AF_INET &&
+	     !prefix4_contains(&v->pool4, x->address.v4)))
+		diags_add(c->r->d, x->pos,
+			  "`static`: %s is no address of `pool4`",
+			  addr_format(&x->address, text));
+}
+
+static void check_statics(const struct checker *c)
+{
+	for (size_t i = 0; i < c->t->n_plats; i++)
+		for (size_t k = 0; k < c->t->plats[i].n_statics; k++)
+			check_static(c, &c->t->plats[i],
+				     &c->t->plats[i].statics[k]);
 }
 
 static void check_restart_on(const struct checker *c, const struct host_spec *h)
@@ -520,8 +573,10 @@ void topology_check(struct spec_reader *r, const struct topology *t,
 	check_names(&c);
 	check_dns64(&c);
 	check_hosts(&c);
-	if (prefixes_good)
+	if (prefixes_good) {
 		check_pools(&c);
+		check_statics(&c);
+	}
 	check_routing(&c);
 	check_engines(&c);
 	for (size_t i = 0; prefixes_good && i < t->internet.n_names; i++)

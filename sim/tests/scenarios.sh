@@ -25,7 +25,7 @@ play() {
 }
 
 for s in failover-standby failover/split-brain path-mtu path-mtu-blocked \
-	narrow-ipv4 clat-modes traceroute large-ping limits/greedy-subscriber \
+	narrow-ipv4 hairpin clat-modes traceroute large-ping limits/greedy-subscriber \
 	fragments/reordered offload/half-a-megabit-xlatd offload/healthy; do
 	play "$s"
 done
