@@ -3,8 +3,8 @@
  * Theory of operation
  *
  * A session goes through stages; each stage that succeeded is taken back by
- * its counterpart in reverse order at the one `out:` label, whatever happened
- * in between: captures stopped, engines stopped, world torn down. Only then is
+ * its counterpart in reverse order in take_down(), whatever happened in
+ * between: captures stopped, engines stopped, world torn down. Only then is
  * the result judged and written, so that it includes how the end went.
  *
  * Three things end a session early: an error (the result says which), a
@@ -256,25 +256,31 @@ static void record_faults(struct session *ss)
 	}
 }
 
-static bool stopped(void *arg)
+static bool never(void *arg)
 {
 	(void)arg;
 	return false;
 }
 
+/* `ip netns exec` would enter the network alone: sockets of engines are in a
+ * /run of the node's own. */
 static void keep_world(struct session *ss)
 {
 	const struct plan *p = world_plan(ss->world);
 
-	fprintf(stderr,
-		"\nThe world is kept until Ctrl-C. Enter a node with\n"
-		"  ip netns exec xs-%s-%s sh\nNodes:",
-		ss->run_id, p->nodes[0].name);
-	for (size_t i = 0; i < p->n_nodes; i++)
-		fprintf(stderr, " %s", p->nodes[i].name);
-	fputs("\n", stderr);
+	fputs("\nThe world is kept until Ctrl-C. To enter a node:\n", stderr);
+	for (size_t i = 0; i < p->n_nodes; i++) {
+		pid_t pid = world_node_pid(ss->world, (int)i);
+
+		if (pid)
+			fprintf(stderr,
+				"  %-10s  nsenter -t %d -n -m -p -u sh\n",
+				p->nodes[i].name, (int)pid);
+		else
+			fprintf(stderr, "  %-10s  is down\n", p->nodes[i].name);
+	}
 	loop_resume(ss->o->loop);
-	while (loop_run_until(ss->o->loop, stopped, NULL,
+	while (loop_run_until(ss->o->loop, never, NULL,
 			      mono_add(clock_now(), 3600 * NS_PER_S)) != -EINTR)
 		;
 }

@@ -975,7 +975,8 @@ START_TEST(event_that_fails_ends_the_play)
 {
 	static struct measure_spec ms[] = {{.name = "whole"}};
 	static struct event_spec ev[] = {
-		{.kind = EVENT_LINK_UP,
+		{.pos = {.file = "drill.yaml", .line = 7},
+		 .kind = EVENT_LINK_UP,
 		 .at_ns = 10.0 * MS,
 		 .link_a = "access",
 		 .link_b = "plat1"},
@@ -988,7 +989,7 @@ START_TEST(event_that_fails_ends_the_play)
 	scenario.n_events = 1;
 	fail_event = EBUSY;
 	ck_assert_int_eq(timeline_play(&tl, &e), -EBUSY);
-	ck_assert_str_eq(e.text, "link 0 is stuck");
+	ck_assert_str_eq(e.text, "drill.yaml:7: link 0 is stuck");
 	ck_assert_str_eq(diary, "whole begins; whole ends; ");
 }
 END_TEST

@@ -33,6 +33,24 @@ cp "$small" "$tmp/small-run.yaml"
 check "unknown engine" exits 4 "$xlatsim" run --out "$tmp/r" "$tmp/small-run.yaml"
 check "it is named" says nosuch
 
+# a world that is kept can be entered, with all that is the node's own
+setsid env --default-signal=INT "$xlatsim" run --keep --out "$tmp/r" "$small" >"$tmp/kept" 2>&1 &
+pid=$!
+n=0
+until grep -q "nsenter" "$tmp/kept" || [ $n = 300 ]; do
+	n=$((n + 1))
+	sleep 0.1
+done
+enter=$(sed -n 's/^ *plat1 *\(nsenter .*\) sh$/\1/p' "$tmp/kept")
+check "it says how to enter plat1" test -n "$enter"
+check "its name" test "$($enter hostname)" = plat1
+check "its /run" $enter test -S /run/frr/zserv.api
+check "its processes" test "$($enter sh -c 'ls -d /proc/[0-9]*' | wc -l)" -lt 20
+kill -INT $pid
+wait $pid
+check "status 0 after it was kept" test $? = 0
+check "nothing is left of it" nothing_left
+
 # a result folder that cannot be made
 : >"$tmp/file"
 check "no room for results" exits 4 "$xlatsim" run --out "$tmp/file/r" "$small"

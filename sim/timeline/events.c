@@ -30,8 +30,7 @@ static int find_engine(struct timeline *t, const struct event_spec *ev,
 		       ? NULL
 		       : engines_get(t->engines, node, (enum daemon_role)role);
 	if (!*out)
-		return err_set(e, ENOENT, "%s:%u: no %s engine runs on %s",
-			       ev->pos.file, ev->pos.line,
+		return err_set(e, ENOENT, "no %s engine runs on %s",
 			       ev->role ? ev->role : "plat", ev->node);
 	return 0;
 }
@@ -69,8 +68,7 @@ static int find_link(struct timeline *t, const struct event_spec *ev,
 	int link = plan_find_link(world_plan(t->world), ev->link_a, ev->link_b);
 
 	if (link < 0)
-		return err_set(e, ENOENT, "%s:%u: there is no link %s-%s",
-			       ev->pos.file, ev->pos.line, ev->link_a,
+		return err_set(e, ENOENT, "there is no link %s-%s", ev->link_a,
 			       ev->link_b);
 	return link;
 }
@@ -116,8 +114,7 @@ static int find_node(struct timeline *t, const struct event_spec *ev,
 	int node = plan_find_node(world_plan(t->world), ev->node);
 
 	if (node < 0)
-		return err_set(e, ENOENT, "%s:%u: there is no node %s",
-			       ev->pos.file, ev->pos.line, ev->node);
+		return err_set(e, ENOENT, "there is no node %s", ev->node);
 	return node;
 }
 
@@ -268,8 +265,7 @@ static int run_host_down(struct timeline *t, const struct event_spec *ev,
 		hit++;
 	}
 	if (!hit)
-		return err_set(e, ENOENT, "%s:%u: nothing runs on host %s",
-			       ev->pos.file, ev->pos.line, ev->host);
+		return err_set(e, ENOENT, "nothing runs on host %s", ev->host);
 	return 0;
 }
 
@@ -307,9 +303,9 @@ static int run_set_cost(struct timeline *t, const struct event_spec *ev,
 	}
 	if (!changed)
 		return err_set(e, ENOENT,
-			       "%s:%u: %s has no routed link whose "
+			       "%s has no routed link whose "
 			       "cost could be set",
-			       ev->pos.file, ev->pos.line, ev->node);
+			       ev->node);
 	return 0;
 }
 
@@ -326,8 +322,7 @@ static int run_advertise(struct timeline *t, const struct event_spec *ev,
 		return node;
 	en = engines_get(t->engines, node, DAEMON_RADV);
 	if (!en)
-		return err_set(e, ENOENT, "%s:%u: %s does not advertise",
-			       ev->pos.file, ev->pos.line, ev->node);
+		return err_set(e, ENOENT, "%s does not advertise", ev->node);
 	return engine_advertise(en, ev->prefix.len ? &ev->prefix : NULL, e);
 }
 
@@ -341,8 +336,8 @@ static int run_renew(struct timeline *t, const struct event_spec *ev,
 		return node;
 	en = engines_get(t->engines, node, DAEMON_ROUTING);
 	if (!en)
-		return err_set(e, ENOENT, "%s:%u: no routing engine runs on %s",
-			       ev->pos.file, ev->pos.line, ev->node);
+		return err_set(e, ENOENT, "no routing engine runs on %s",
+			       ev->node);
 	return en->ops->renew(en, e);
 }
 
@@ -379,10 +374,17 @@ static const struct {
 
 int event_run(struct timeline *t, const struct event_spec *ev, struct err *e)
 {
+	int ret;
+
 	if (table[ev->kind].run)
-		return table[ev->kind].run(t, ev, e);
-	return err_set(e, EINVAL, "%s:%u: %s is not carried out by itself",
-		       ev->pos.file, ev->pos.line, event_words[ev->kind]);
+		ret = table[ev->kind].run(t, ev, e);
+	else
+		ret = err_set(e, EINVAL, "%s is not carried out by itself",
+			      event_words[ev->kind]);
+	if (ret)
+		err_prefix(e, "%s:%u", ev->pos.file ? ev->pos.file : "?",
+			   ev->pos.line);
+	return ret;
 }
 
 static void link_text(const struct event_spec *ev, char *buf, size_t len)

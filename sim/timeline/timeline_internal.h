@@ -83,7 +83,8 @@ void diagnosis_end(struct diagnosis_run *d);
 /* diagnosis_finish - put what follows beside the transfer's metrics in @m. */
 void diagnosis_finish(struct diagnosis_run *d, struct measurement *m);
 
-/* event_run - carry out one `do:` event now. Context: root. */
+/* event_run - carry out one `do:` event now. Its errors begin with FILE:LINE.
+ * Context: root. */
 int event_run(struct timeline *t, const struct event_spec *ev, struct err *e);
 /* events_forget - what goes on by itself, such as a cluster's restart, ends. */
 void events_forget(struct timeline *t);

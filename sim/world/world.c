@@ -331,6 +331,11 @@ bool world_node_alive(const struct world *w, int node)
 	return !n->down && node_running(n);
 }
 
+pid_t world_node_pid(const struct world *w, int node)
+{
+	return world_node_alive(w, node) ? w->nodes[node].pid : 0;
+}
+
 int world_freeze(struct world *w, int node, bool stop, struct err *e)
 {
 	struct node *n = &w->nodes[node];

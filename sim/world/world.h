@@ -125,6 +125,9 @@ int world_node_down(struct world *w, int node, struct err *e);
 /* world_node_up - new supervisor, links up, routes that went with them. */
 int world_node_up(struct world *w, int node, struct err *e);
 bool world_node_alive(const struct world *w, int node);
+/* world_node_pid - of the process that is in all its namespaces, as we see it;
+ * 0 while it is down. */
+pid_t world_node_pid(const struct world *w, int node);
 /*
  * world_quota_find - can a node's `cpu` be limited here? 0 with what does it in
  * @text, or -errno.
