@@ -361,6 +361,6 @@ help:
 	@echo "format     clang-format the sources            bench-engine  xlatd: ns a packet; beside TAYGA (root)"
 	@echo "bench-nat64  sessions of a NAT64 in process    bench-plat  the same through its TUN (root)"
 	@echo "install    to DESTDIR and prefix               uninstall, clean"
-	@echo "Variables: V=1 shows commands, BUILD=, CC=, CFLAGS=, DEPS=no, FUZZ_SECONDS=, BENCH_FLAGS="
+	@echo "Variables: V=1 shows commands, BUILD=, CC=, CFLAGS=, DEPS=no, FUZZ_SECONDS=, TEST_SECONDS=, BENCH_FLAGS="
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

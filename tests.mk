@@ -70,7 +70,7 @@ NS_TESTS += check_stream_ns
 check_stream_ns_LIBS := probe score base
 
 # Scripts that end with "N passed, N failed, N skipped".
-TEST_SCRIPTS := sim/tests/cli.sh sim/tests/robust.sh xlat/fuzz/replay.sh
+TEST_SCRIPTS := sim/tests/harness.sh sim/tests/cli.sh sim/tests/robust.sh xlat/fuzz/replay.sh
 TEST_SCRIPTS += sim/tests/verdicts.sh
 TEST_SCRIPTS += sim/tests/prepare.sh sim/tests/engines.sh
 TEST_SCRIPTS += sim/tests/conform.sh

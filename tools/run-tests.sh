@@ -8,17 +8,28 @@
 # that ends with "N passed, N failed, N skipped". Exit status 77: the whole
 # program is skipped, and a line "SKIP: reason" says why. A program that says
 # nothing, or ends by a signal, counts as one failure.
+#
+# One that takes longer than TEST_SECONDS (default 900) is ended, with all that
+# it started in its process group, and counts as one failure.
 set -u
+limit=${TEST_SECONDS:-900}
 passed=0 failed=0 skipped=0
 out=$(mktemp)
+running=
 trap 'rm -f "$out"' EXIT
-trap 'exit 130' INT TERM
+trap '[ -z "$running" ] || kill $running 2>/dev/null; exit 130' INT TERM
 
 for program; do
 	name=$(basename "$program")
 	start=$(date +%s)
-	"$program" >"$out" 2>&1
+	# in the background, for a trap waits for what is in front; there, a
+	# shell would let it ignore SIGINT
+	env --default-signal=INT timeout -k 10 "$limit" "$program" \
+		>"$out" 2>&1 </dev/null &
+	running=$!
+	wait $running
 	status=$?
+	running=
 	took=$(($(date +%s) - start))
 	p=0 f=0 s=0
 	sums=$(sed -n 's/^[0-9]*%: Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\).*/\1 \2 \3/p' "$out")
@@ -57,7 +68,11 @@ for program; do
 		$word "$name" $p $f $s $took
 	if [ $f != 0 ]; then
 		sed 's/^/    /' "$out"
-		[ $status -le 128 ] || echo "    ended by signal $((status - 128))"
+		if [ $took -ge "$limit" ]; then
+			echo "    ended after $limit s (TEST_SECONDS)"
+		elif [ $status -gt 128 ]; then
+			echo "    ended by signal $((status - 128))"
+		fi
 	fi
 	grep '^SKIP: ' "$out" | sed 's/^/      /'
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
