@@ -59,7 +59,7 @@ timeline_SRCS := timeline events await drill census diagnosis superpackets
 score_SRCS := outage drill score stats diagnose
 conform_SRCS := fields packet_value packet_parse packet_build packet_match packet_print suite \
 	suite_case knobs bench bench_port bench_world players player_xlatd player_tayga \
-	player_jool run matrix record
+	player_jool run table record
 report_SRCS := cards facts html json junit matrix progress style svg table text
 advise_SRCS := derive print read setting
 cmd_SRCS := advise front usage run session matrix resdir testbed host plan clean doctor \

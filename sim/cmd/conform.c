@@ -318,8 +318,8 @@ static int report(const struct conform *c)
 	struct err e = {""};
 
 	if (!c->json || strcmp(c->json, "-") != 0)
-		matrix_print(stdout, c->results, c->n_results,
-			     isatty(STDOUT_FILENO));
+		conform_print(stdout, c->results, c->n_results,
+			      isatty(STDOUT_FILENO));
 	if (c->json && write_json(c) && !status)
 		status = EXIT_INVALID;
 	if (c->junit && conform_junit(c->junit, c->results, c->n_results, &e)) {

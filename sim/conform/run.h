@@ -52,10 +52,10 @@ struct conform_result *conform_run(const struct suite *s,
 /* ---- reports ---------------------------------------------------------------
  */
 
-/* matrix_print - sections by engines, then what failed, then what was skipped
+/* conform_print - sections by engines, then what failed, then what was skipped
  * and why. */
-void matrix_print(FILE *out, struct conform_result *const *r, size_t n,
-		  bool color);
+void conform_print(FILE *out, struct conform_result *const *r, size_t n,
+		   bool color);
 /* conform_json - an object of one engine's results. New reference. */
 json_t *conform_json(const struct conform_result *r);
 /* conform_junit - one <testsuite> an engine. */

@@ -188,7 +188,4 @@ int bind9_put_hints(const struct engine *en, const char *name,
 #define FRR_MAP_OWN   "OWN"
 #define FRR_MAP_WORST "WORST"
 
-/* plan_node_of - the first node of @role, or -1. */
-int plan_node_of(const struct plan *p, enum node_role role);
-
 #endif

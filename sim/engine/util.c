@@ -33,9 +33,6 @@
 
 #define STEP_NS	  (5 * NS_PER_MS)
 #define HELPER_NS (10 * NS_PER_S)
-#define SEARCH_PATH                                                            \
-	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/"   \
-	"lib/frr"
 
 const struct plan_node *engine_node(const struct engine *en)
 {
@@ -45,14 +42,6 @@ const struct plan_node *engine_node(const struct engine *en)
 const char *engine_dir(const struct engine *en)
 {
 	return world_node_dir(en->world, en->daemon->node);
-}
-
-int plan_node_of(const struct plan *p, enum node_role role)
-{
-	for (size_t i = 0; i < p->n_nodes; i++)
-		if (p->nodes[i].role == role)
-			return (int)i;
-	return -1;
 }
 
 /* ---- processes -------------------------------------------------------------
@@ -399,7 +388,7 @@ json_t *engine_ask(struct engine *en, const char *path, const char *line,
 
 int host_find(const char *program, char *path, size_t len)
 {
-	const char *at = SEARCH_PATH;
+	const char *at = WORLD_PATH;
 
 	while (*at) {
 		size_t n = strcspn(at, ":");

@@ -40,6 +40,14 @@ int plan_find_node(const struct plan *p, const char *name)
 	return -1;
 }
 
+int plan_node_of(const struct plan *p, enum node_role role)
+{
+	for (size_t i = 0; i < p->n_nodes; i++)
+		if (p->nodes[i].role == role)
+			return (int)i;
+	return -1;
+}
+
 int plan_find_link(const struct plan *p, const char *a, const char *b)
 {
 	int x = plan_find_node(p, a), y = plan_find_node(p, b);

@@ -161,6 +161,8 @@ const char *plan_undo_text(const struct plan *p, size_t step, char *buf,
 
 /* Lookups by name; -1 when there is none. */
 int plan_find_node(const struct plan *p, const char *name);
+/* plan_node_of - the first node of @role, or -1. */
+int plan_node_of(const struct plan *p, enum node_role role);
 /* plan_find_link - either order of the two node names. */
 int plan_find_link(const struct plan *p, const char *a, const char *b);
 /* plan_find_iface - the link end @node:@iface, or NULL. */

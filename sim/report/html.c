@@ -109,8 +109,6 @@ static void put_banner(FILE *f, const struct result *r)
 	if (count_verdict(r, VERDICT_INVALID))
 		fprintf(f, ", %zu without a verdict",
 			count_verdict(r, VERDICT_INVALID));
-	if (count_verdict(r, VERDICT_SKIP))
-		fprintf(f, ", %zu skipped", count_verdict(r, VERDICT_SKIP));
 	fputs(" · ", f);
 	text_markup(f, r->started);
 	fprintf(f, " · %s</p>\n",

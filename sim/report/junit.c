@@ -26,7 +26,7 @@ static enum verdict counts_as(const struct result *r, enum verdict v)
 /* The run itself is a case where it has something to say. */
 static bool run_is_case(const struct result *r)
 {
-	return r->n_judged == 0 || (r->why && r->verdict != VERDICT_SKIP);
+	return r->n_judged == 0 || r->why;
 }
 
 static void tally_add(struct tally *t, enum verdict v)

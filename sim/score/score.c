@@ -185,22 +185,10 @@ static struct judged judge_one(const struct expect_spec *x,
 	};
 }
 
-static struct judged judge_skipped(const struct expect_spec *x, const char *why,
-				   struct arena *a)
-{
-	return (struct judged){
-		.expect = x,
-		.verdict = VERDICT_SKIP,
-		.text = arena_printf(a, "%s.%s: skipped%s%s, %s", x->measure,
-				     x->metric, why ? ": " : "", why ? why : "",
-				     bound_text(x, a)),
-	};
-}
-
 /* A fail counts for more than an invalid only where something was measured. */
 static enum verdict overall(const struct result *r)
 {
-	bool fail = false, proven = false, invalid = false, other = false;
+	bool fail = false, proven = false, invalid = false;
 
 	for (size_t i = 0; i < r->n_judged; i++) {
 		const struct judged *j = &r->judged[i];
@@ -214,35 +202,28 @@ static enum verdict overall(const struct result *r)
 			invalid = true;
 			break;
 		case VERDICT_PASS:
-			other = true;
-			break;
-		case VERDICT_SKIP:
+		case VERDICT_SKIP: /* of cells of a matrix, and cases */
 			break;
 		}
 	}
 	if (proven || (fail && !invalid))
 		return VERDICT_FAIL;
-	if (invalid)
-		return VERDICT_INVALID;
-	return other || r->n_judged == 0 ? VERDICT_PASS : VERDICT_SKIP;
+	return invalid ? VERDICT_INVALID : VERDICT_PASS;
 }
 
 void score_judge(struct result *r, struct arena *a)
 {
 	const struct scenario *s = r->scenario;
-	bool skip = r->verdict == VERDICT_SKIP;
 
 	r->n_judged = s->n_expect;
 	r->judged = arena_alloc(a, s->n_expect * sizeof(*r->judged));
 	for (size_t i = 0; i < s->n_expect; i++) {
 		const struct expect_spec *x = &s->expect[i];
 
-		r->judged[i] = skip ? judge_skipped(x, r->why, a)
-				    : judge_one(x, score_find(r, x->measure),
-						r->gap_blur_ns, a);
+		r->judged[i] = judge_one(x, score_find(r, x->measure),
+					 r->gap_blur_ns, a);
 	}
-	if (!skip)
-		r->verdict = overall(r);
+	r->verdict = overall(r);
 }
 
 void score_conclude(struct result *r, const struct run_end *end)

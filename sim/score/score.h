@@ -104,8 +104,7 @@ struct result {
  * valid; a missing measurement or absent metric fails, with the reason.
  * A gap nearer to its bound than @r->gap_blur_ns is invalid: either end of it
  * may have been moved by the testbed.
- * A result whose verdict is VERDICT_SKIP on entry keeps it, and so do its
- * expectations, for the reason in @r->why. Nothing expected: pass.
+ * Nothing expected: pass.
  * @a: owns judged[] and its texts.  Context: pure.
  */
 void score_judge(struct result *r, struct arena *a);
@@ -153,13 +152,6 @@ double stats_percentile(const double *v, size_t n, double q);
  */
 void stats_bootstrap_median(const double *v, size_t n, double level,
 			    uint64_t seed, double *lo, double *hi);
-/*
- * stats_mann_whitney - two-sided exact p, ties included (normal beyond 20 a
- * side). NAN when a side is empty. Cost: O((na + nb)^2).
- */
-double stats_mann_whitney(const double *a, size_t na, const double *b,
-			  size_t nb);
-
 /* ---- constant-rate streams (outage.c), RFC 6412 terms ---------------------
  */
 

@@ -457,21 +457,6 @@ START_TEST(test_junit_invalid_run)
 }
 END_TEST
 
-START_TEST(test_junit_skipped)
-{
-	char *text;
-
-	result.verdict = VERDICT_SKIP;
-	result.why = "no TUN on this host";
-	score_judge(&result, arena);
-	text = file_of(write_junit);
-	ck_assert_uint_eq(count(text, "<skipped"), 7);
-	ck_assert_ptr_nonnull(strstr(text, "skipped=\"7\""));
-	ck_assert_uint_eq(count(text, "no TUN on this host"), 7);
-	free(text);
-}
-END_TEST
-
 START_TEST(test_cannot_write)
 {
 	struct result *v[] = {&result};
@@ -873,7 +858,6 @@ int main(void)
 	tcase_add_test(t, test_json_empty);
 	tcase_add_test(t, test_junit_golden);
 	tcase_add_test(t, test_junit_invalid_run);
-	tcase_add_test(t, test_junit_skipped);
 	tcase_add_test(t, test_cannot_write);
 	tcase_add_test(t, test_table_golden);
 	tcase_add_test(t, test_table_narrow);

@@ -184,17 +184,6 @@ START_TEST(test_invalid)
 }
 END_TEST
 
-START_TEST(test_skip)
-{
-	result.verdict = VERDICT_SKIP;
-	result.why = "no Jool module";
-	want("outage", "ratio", EXPECT_AT_LEAST, UNIT_NONE, 0.5, NULL);
-	assert_one(VERDICT_SKIP, "outage.ratio: skipped: no Jool module, at "
-				 "least 0.5");
-	ck_assert_str_eq(result.why, "no Jool module");
-}
-END_TEST
-
 START_TEST(test_nothing_expected)
 {
 	score_judge(&result, arena);
@@ -308,7 +297,6 @@ int main(void)
 	tcase_add_test(t, test_not_measured);
 	tcase_add_test(t, test_not_a_number);
 	tcase_add_test(t, test_invalid);
-	tcase_add_test(t, test_skip);
 	tcase_add_test(t, test_nothing_expected);
 	tcase_add_loop_test(t, test_combinations, 0, 16);
 	tcase_add_test(t, test_conclude);

@@ -291,7 +291,8 @@ static bool all_flow(void *arg)
 	return true;
 }
 
-static bool never(void *arg)
+/* Never true: what is waited for is a time. */
+static bool poll_awaits(void *arg)
 {
 	struct play *p = arg;
 
@@ -402,7 +403,7 @@ static int act(struct play *p, const struct action *a, struct err *e)
 
 	if (a->measure && a->at_ns <= 0)
 		return 0; /* started by set_zero */
-	if (loop_run_until(world_loop(t->world), never, p, due) == -EINTR)
+	if (loop_run_until(world_loop(t->world), poll_awaits, p, due) == -EINTR)
 		return -EINTR;
 	now = clock_now();
 	late = (double)mono_sub(now, due);

@@ -33,10 +33,6 @@
 
 #include "../../xlat/base/log.h"
 
-#define SPAWN_PATH                                                             \
-	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:"        \
-	"/usr/lib/frr"
-
 struct proc {
 	struct world *w;
 	int node;
@@ -229,7 +225,7 @@ static int child_setup(const struct start *st)
 	    dup2(st->err_fd, 2) < 0 ||
 	    close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) || chdir(st->dir))
 		return -errno;
-	if (setenv("PATH", SPAWN_PATH, 1) || setenv("LC_ALL", "C.UTF-8", 1))
+	if (setenv("PATH", WORLD_PATH, 1) || setenv("LC_ALL", "C.UTF-8", 1))
 		return -errno;
 	return 0;
 }
@@ -294,7 +290,7 @@ static int read_report(int fd, const char *program, struct err *e)
 		return 0;
 	if (code == ENOENT)
 		return err_set(e, ENOENT, "'%s' is not installed (not in %s)",
-			       program, SPAWN_PATH);
+			       program, WORLD_PATH);
 	return err_set(e, code, "'%s' cannot be started: %s", program,
 		       strerror(code));
 }

@@ -179,7 +179,7 @@ struct await {
 	struct err *e;
 };
 
-static void await_news(void *arg, const struct route_news *news)
+static void look_for_route(void *arg, const struct route_news *news)
 {
 	struct await *aw = arg;
 
@@ -239,7 +239,7 @@ int world_await_route(struct world *w, int node, const struct addr *dst,
 	char text[ADDR_TEXT_LEN];
 	int ret;
 
-	aw.watch = watch_new(w, node, await_news, &aw, e);
+	aw.watch = watch_new(w, node, look_for_route, &aw, e);
 	if (!aw.watch)
 		return -EIO;
 	read_table(&aw);

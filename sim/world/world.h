@@ -54,6 +54,11 @@ void world_teardown(struct world *w);
 const struct plan *world_plan(const struct world *w);
 struct loop *world_loop(const struct world *w);
 uint64_t world_seed(const struct world *w);
+/* Where programs are looked for, on the host and in nodes. */
+#define WORLD_PATH                                                             \
+	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:"        \
+	"/usr/lib/frr"
+
 /* world_node_dir - RESULT/nodes/NODE: configuration and logs of its daemons.
  * Inside the node /run and /var/tmp are private and /etc/resolv.conf its own.
  */

@@ -120,8 +120,8 @@ static void print_skips(FILE *out, const struct conform_result *r)
 	}
 }
 
-void matrix_print(FILE *out, struct conform_result *const *r, size_t n,
-		  bool color)
+void conform_print(FILE *out, struct conform_result *const *r, size_t n,
+		   bool color)
 {
 	print_sections(out, r, n, color);
 	for (size_t k = 0; k < n; k++)
