@@ -374,6 +374,57 @@ static double metric_of(const struct measurement *m, const char *name)
 	return NAN;
 }
 
+static void put_counts(const struct diagnosis_run *d,
+		       const struct diagnose_evidence *e, struct measurement *m)
+{
+	const struct {
+		const char *metric;
+		double value;
+	} v[] = {
+		{"timeouts", e->timeouts},
+		{"timeout-share", e->timeouts / e->retransmits},
+		{"link-share", e->rate_bps / e->link_bps},
+		{"packets", e->packets},
+		{"oversize", e->oversize},
+		{"told-too-big", e->told_too_big},
+		{"send-refused", e->send_refused},
+		{"fragments", e->fragments},
+		{"truncated", e->truncated},
+		{"too-big-received", e->icmp_too_big},
+		{"bad-checksums", e->bad_checksums},
+		{"interface-drops", diff(d, INTERFACE_DROPS)},
+		{"kernel-drops", diff(d, KERNEL_DROPS)},
+		{"cpe-cpu", e->cpe_cpu},
+		{"plat-cpu", e->plat_cpu},
+	};
+
+	for (size_t i = 0; i < sizeof(v) / sizeof(*v); i++)
+		score_set_num(m, v[i].metric, v[i].value);
+}
+
+static void put_superpackets(const struct diagnosis_run *d,
+			     struct measurement *m)
+{
+	static const struct {
+		enum superpacket_side side;
+		const char *share, *size;
+	} v[] = {
+		{SUPERPACKETS_ACCESS, "access-superpackets",
+		 "access-superpacket-size"},
+		{SUPERPACKETS_BORDER, "border-superpackets",
+		 "border-superpacket-size"},
+		{SUPERPACKETS_ENGINE, "engine-superpackets",
+		 "engine-superpacket-size"},
+	};
+
+	for (size_t i = 0; i < sizeof(v) / sizeof(*v); i++) {
+		score_set_num(m, v[i].share,
+			      superpackets_share(d->frames, v[i].side));
+		score_set_num(m, v[i].size,
+			      superpackets_bytes(d->frames, v[i].side));
+	}
+}
+
 void diagnosis_finish(struct diagnosis_run *d, struct measurement *m)
 {
 	struct diagnose_evidence e = {
@@ -403,33 +454,8 @@ void diagnosis_finish(struct diagnosis_run *d, struct measurement *m)
 	score_set_text(m, "limit", r.limit);
 	score_set_text(m, "cure", r.cure);
 	score_set_num(m, "fault", diagnosis_is_fault(r.is));
-	score_set_num(m, "timeouts", e.timeouts);
-	score_set_num(m, "timeout-share", e.timeouts / e.retransmits);
-	score_set_num(m, "link-share", e.rate_bps / e.link_bps);
-	score_set_num(m, "access-superpackets",
-		      superpackets_share(d->frames, SUPERPACKETS_ACCESS));
-	score_set_num(m, "border-superpackets",
-		      superpackets_share(d->frames, SUPERPACKETS_BORDER));
-	score_set_num(m, "engine-superpackets",
-		      superpackets_share(d->frames, SUPERPACKETS_ENGINE));
-	score_set_num(m, "access-superpacket-size",
-		      superpackets_bytes(d->frames, SUPERPACKETS_ACCESS));
-	score_set_num(m, "border-superpacket-size",
-		      superpackets_bytes(d->frames, SUPERPACKETS_BORDER));
-	score_set_num(m, "engine-superpacket-size",
-		      superpackets_bytes(d->frames, SUPERPACKETS_ENGINE));
-	score_set_num(m, "packets", e.packets);
-	score_set_num(m, "oversize", e.oversize);
-	score_set_num(m, "told-too-big", e.told_too_big);
-	score_set_num(m, "send-refused", e.send_refused);
-	score_set_num(m, "fragments", e.fragments);
-	score_set_num(m, "truncated", e.truncated);
-	score_set_num(m, "too-big-received", e.icmp_too_big);
-	score_set_num(m, "bad-checksums", e.bad_checksums);
-	score_set_num(m, "interface-drops", diff(d, INTERFACE_DROPS));
-	score_set_num(m, "kernel-drops", diff(d, KERNEL_DROPS));
-	score_set_num(m, "cpe-cpu", e.cpe_cpu);
-	score_set_num(m, "plat-cpu", e.plat_cpu);
+	put_counts(d, &e, m);
+	put_superpackets(d, m);
 	units_format(isfinite(e.rate_bps) ? e.rate_bps : 0, UNIT_RATE, rate,
 		     sizeof(rate));
 	m->summary = arena_printf(d->t->arena, "%s, %s: %s; cure: %s",
