@@ -81,6 +81,9 @@ int engine_put(const struct engine *en, const char *name, FILE *f, char **text,
  * Returns a blocking descriptor with a time limit of two seconds, or -errno.
  */
 int engine_connect(const struct proc *p, const char *path);
+/* engine_listen - inside a node, the other end: a descriptor that does not
+ * block, or -errno. */
+int engine_listen(const char *path);
 /*
  * engine_inquire - send @line to the main process's socket @path. Returns a
  * descriptor as engine_connect() does; the answer is not waited for.

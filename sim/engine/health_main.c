@@ -322,19 +322,6 @@ static void on_client(void *arg, uint32_t events)
 /* ---- beginning -------------------------------------------------------------
  */
 
-static int open_listen(const char *path)
-{
-	struct sockaddr_un un = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	snprintf(un.sun_path, sizeof(un.sun_path), "%s", path);
-	unlink(path);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&un, sizeof(un)) ||
-	    listen(fd, 8))
-		return -1;
-	return fd;
-}
-
 static int open_bound(const struct sockaddr_in6 *self, int protocol)
 {
 	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
@@ -400,7 +387,7 @@ static int run(struct checker *c)
 	c->booted = clock_now();
 	c->ping_fd = open_bound(&c->self, IPPROTO_ICMPV6);
 	c->dns_fd = open_bound(&c->self, 0);
-	c->listen_fd = control ? open_listen(control) : -1;
+	c->listen_fd = control ? engine_listen(control) : -1;
 	if (!c->loop || watch_fd(c, c->ping_fd, on_echo, "ping socket") ||
 	    watch_fd(c, c->dns_fd, on_reply, "query socket") ||
 	    watch_fd(c, c->listen_fd, on_client, "control socket"))

@@ -19,7 +19,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "../../xlat/base/loop.h"
@@ -224,19 +223,6 @@ static void on_client(void *arg, uint32_t events)
 /* ---- beginning -------------------------------------------------------------
  */
 
-static int open_listen(const char *path)
-{
-	struct sockaddr_un un = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	snprintf(un.sun_path, sizeof(un.sun_path), "%s", path);
-	unlink(path);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&un, sizeof(un)) ||
-	    listen(fd, 8))
-		return -1;
-	return fd;
-}
-
 static int open_raw(void)
 {
 	struct icmp6_filter only;
@@ -283,7 +269,7 @@ static int start(struct radv *r, const json_t *config)
 	    (prefix6_parse(prefix, &r->now) || code_of(r->now.len) < 0))
 		return -1;
 	r->fd = open_raw();
-	r->listen_fd = control ? open_listen(control) : -1;
+	r->listen_fd = control ? engine_listen(control) : -1;
 	r->loop = loop_new();
 	if (r->fd < 0 || r->listen_fd < 0 || !r->loop ||
 	    !loop_add_fd(r->loop, r->fd, EPOLLIN, on_solicitation, r) ||

@@ -318,6 +318,23 @@ int engine_connect(const struct proc *p, const char *path)
 	return ret;
 }
 
+int engine_listen(const char *path)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int ret;
+
+	snprintf(un.sun_path, sizeof(un.sun_path), "%s", path);
+	unlink(path);
+	if (fd >= 0 && !bind(fd, (struct sockaddr *)&un, sizeof(un)) &&
+	    !listen(fd, 8))
+		return fd;
+	ret = -errno;
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
 /* Up to a newline or the end. */
 static char *read_line(int fd)
 {
