@@ -898,20 +898,23 @@ START_TEST(await_asks_again_in_time)
 {
 	static struct event_spec ev[] = {{.kind = EVENT_AWAIT_PING,
 					  .until = true,
-					  .at_ns = 500.0 * MS,
+					  .at_ns = 900.0 * MS,
 					  .name = "back",
 					  .node = "access",
 					  .to = "nobody"}};
 	struct err e;
+	int asked = 0;
 
 	pings_fail = true;
 	scenario.events = ev;
 	scenario.n_events = 1;
-	scenario.duration_ns = 500.0 * MS;
+	scenario.duration_ns = 900.0 * MS;
 	ck_assert_int_eq(timeline_play(&tl, &e), 0);
 	pings_fail = false;
-	ck_assert_str_eq(diary, "back begins; back ends; back begins; back "
-				"ends; back begins; back ends; ");
+	for (const char *c = diary; (c = strstr(c, "back begins")); c++)
+		asked++;
+	ck_assert_int_ge(asked, 2);
+	ck_assert_int_le(asked, 5);
 	ck_assert_ptr_nonnull(score_find(&result, "back")->why);
 	ck_assert(!score_find(&result, "back")->invalid);
 }
