@@ -56,7 +56,7 @@ probe_SRCS := capture capture_node dns dns_msg dns_node iperf3 node_args ping \
 	throughput tls tls_node tls_server traceroute traceroute_node transfer \
 	transfer_score
 timeline_SRCS := timeline events await drill census diagnosis superpackets
-score_SRCS := outage drill score stats diagnose
+score_SRCS := outage drill score stats diagnose compare
 conform_SRCS := fields packet_value packet_parse packet_build packet_match packet_print suite \
 	suite_case knobs bench bench_port bench_world players player_xlatd player_tayga \
 	player_jool run table record

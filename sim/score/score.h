@@ -152,6 +152,13 @@ double stats_percentile(const double *v, size_t n, double q);
  */
 void stats_bootstrap_median(const double *v, size_t n, double level,
 			    uint64_t seed, double *lo, double *hi);
+/*
+ * stats_mann_whitney - two-sided exact p, ties included (normal beyond 20 a
+ * side). NAN when a side is empty. Cost: O((na + nb)^2).
+ */
+double stats_mann_whitney(const double *a, size_t na, const double *b,
+			  size_t nb);
+
 /* ---- constant-rate streams (outage.c), RFC 6412 terms ---------------------
  */
 

@@ -13,6 +13,8 @@
 
 #define RESAMPLES     2000
 #define BOOTSTRAP_MAX 512 /* values; more are treated by the normal limit */
+#define EXACT_MAX     20  /* values a side */
+#define RANK_SUM2_MAX (2 * EXACT_MAX * (2 * EXACT_MAX + 1))
 
 /* Doubles in the order of their values, as integers (NaN is not expected). */
 static uint64_t order_key(double v)
@@ -143,4 +145,82 @@ void stats_bootstrap_median(const double *v, size_t n, double level,
 	}
 	*lo = stats_percentile(medians, RESAMPLES, tail);
 	*hi = stats_percentile(medians, RESAMPLES, 1 - tail);
+}
+
+/* ---- Mann-Whitney ----------------------------------------------------------
+ */
+
+/* Twice the mid-rank of @x among both samples: an integer, ties or not. */
+static size_t rank2(double x, const double *a, size_t na, const double *b,
+		    size_t nb)
+{
+	size_t below = 0, equal = 0;
+
+	for (size_t i = 0; i < na + nb; i++) {
+		double y = i < na ? a[i] : b[i - na];
+
+		below += y < x;
+		equal += y == x;
+	}
+	return 2 * below + equal + 1;
+}
+
+/*
+ * The permutation distribution of the rank sum of the first sample: how many
+ * of the ways to choose na of all values give each (doubled) sum. At most
+ * C(40, 20) ways, which a double holds exactly.
+ */
+static double exact_p(const double *a, size_t na, const double *b, size_t nb)
+{
+	double ways[EXACT_MAX + 1][RANK_SUM2_MAX + 1] = {{1}};
+	double far = 0, all = 0, mean2, got2 = 0;
+	size_t n = na + nb;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t r = rank2(i < na ? a[i] : b[i - na], a, na, b, nb);
+
+		got2 += i < na ? (double)r : 0;
+		for (size_t k = na; k > 0; k--)
+			for (size_t s = RANK_SUM2_MAX; s >= r; s--)
+				ways[k][s] += ways[k - 1][s - r];
+	}
+	mean2 = (double)na * (double)(n + 1);
+	for (size_t s = 0; s <= RANK_SUM2_MAX; s++) {
+		all += ways[na][s];
+		if (fabs((double)s - mean2) >= fabs(got2 - mean2))
+			far += ways[na][s];
+	}
+	return far / all;
+}
+
+/* With corrections for ties and for continuity. */
+static double normal_p(const double *a, size_t na, const double *b, size_t nb)
+{
+	double m = (double)na, k = (double)nb, n = m + k;
+	double ties = 0, sum2 = 0, variance, distance;
+
+	for (size_t i = 0; i < na + nb; i++) {
+		double x = i < na ? a[i] : b[i - na], equal = 0;
+
+		for (size_t j = 0; j < na + nb; j++)
+			equal += x == (j < na ? a[j] : b[j - na]);
+		ties += equal * equal - 1; /* over a group: t^3 - t */
+		if (i < na)
+			sum2 += (double)rank2(x, a, na, b, nb);
+	}
+	variance = m * k / 12 * (n + 1 - ties / (n * (n - 1)));
+	if (variance <= 0)
+		return 1;
+	distance = fmax(fabs(sum2 / 2 - m * (n + 1) / 2) - 0.5, 0);
+	return erfc(distance / sqrt(2 * variance));
+}
+
+double stats_mann_whitney(const double *a, size_t na, const double *b,
+			  size_t nb)
+{
+	if (na == 0 || nb == 0)
+		return NAN;
+	if (na <= EXACT_MAX && nb <= EXACT_MAX)
+		return exact_p(a, na, b, nb);
+	return normal_p(a, na, b, nb);
 }

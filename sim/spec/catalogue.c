@@ -311,6 +311,80 @@ const char *spec_probe_word(enum probe_kind kind)
 	return probe_words[kind];
 }
 
+/* ---- which way is better ---------------------------------------------------
+ * Not here: what is asked for (sent, rounds), facts (hops, path), and what is
+ * good or bad by what was done (duplicated, ttl).
+ */
+
+static const char *const more_is_better[] = {
+	"answered",	 "survived",  "reached",    "right",	"received",
+	"bytes",	 "rate",      "ratio",	    "survival", "busy-survived",
+	"idle-survived", "completed", "replicated", NULL};
+
+static const char *const less_is_better[] = {"lost",
+					     "loss",
+					     "longest-gap",
+					     "outage",
+					     "recovered",
+					     "gap",
+					     "late",
+					     "time",
+					     "rtt-min",
+					     "rtt-median",
+					     "rtt-p99",
+					     "rtt-max",
+					     "latency-p50",
+					     "latency-p99",
+					     "latency-max",
+					     "longest-stall",
+					     "stall-median",
+					     "retransmits",
+					     "timeouts",
+					     "fault",
+					     "reset",
+					     "connects-failed",
+					     "connects-refused",
+					     "connect-median",
+					     "connect-slowest",
+					     "failed",
+					     "retried",
+					     "median",
+					     "p99",
+					     "slowest",
+					     "handshake-median",
+					     "handshake-slowest",
+					     "total-median",
+					     "total-slowest",
+					     "detect",
+					     "reroute",
+					     "recover",
+					     "reordered",
+					     "unreplicated",
+					     "stale",
+					     "bad-checksums",
+					     "truncated",
+					     "cpe-cpu",
+					     "plat-cpu",
+					     NULL};
+
+static bool is_among(const char *word, const char *const *list)
+{
+	while (*list && strcmp(*list, word) != 0)
+		list++;
+	return *list;
+}
+
+enum metric_better spec_metric_better(const char *metric)
+{
+	if (!strncmp(metric, "up-", 3))
+		metric += 3;
+	else if (!strncmp(metric, "down-", 5))
+		metric += 5;
+	if (is_among(metric, more_is_better))
+		return BETTER_MORE;
+	return is_among(metric, less_is_better) ? BETTER_LESS : BETTER_NEITHER;
+}
+
 /* ---- how engines can be attached; the default first -----------------------
  */
 

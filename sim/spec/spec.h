@@ -391,6 +391,9 @@ extern const struct metric_def spec_await_metrics[];
 extern const struct metric_def spec_drill_metrics[];
 /* spec_testbed_metrics - of the measure called `testbed`, in every run. */
 extern const struct metric_def spec_testbed_metrics[];
+/* spec_metric_better - which way a metric, of whatever probe, gets better. */
+enum metric_better { BETTER_NEITHER, BETTER_MORE, BETTER_LESS };
+enum metric_better spec_metric_better(const char *metric);
 /* spec_attach_words - ways to attach @engine, its default first; ends with
  * NULL. NULL: the engine has only one. */
 const char *const *spec_attach_words(const char *engine);

@@ -120,6 +120,84 @@ START_TEST(test_bootstrap_large)
 }
 END_TEST
 
+/* Two samples of @n without ties whose U is @u. */
+static double p_of_u(size_t n, size_t u)
+{
+	double a[32], b[32];
+
+	for (size_t i = 0; i < n; i++) {
+		size_t share = u < n ? u : n;
+
+		u -= share;
+		a[i] = (double)share + 0.5 + (double)i / 1000;
+		b[i] = (double)i + 1;
+	}
+	ck_assert_uint_eq(u, 0);
+	return stats_mann_whitney(a, n, b, n);
+}
+
+/* Critical values of U, two-sided, as every statistics book prints them. */
+START_TEST(test_mann_whitney_tables)
+{
+	static const struct {
+		size_t n, at_5, at_1;
+	} table[] = {
+		{5, 2, 0},    {6, 5, 2},      {7, 8, 4},    {8, 13, 7},
+		{9, 17, 11},  {10, 23, 16},   {12, 37, 27}, {15, 64, 51},
+		{18, 99, 81}, {20, 127, 105},
+	};
+
+	for (size_t i = 0; i < N(table); i++) {
+		size_t n = table[i].n;
+
+		ck_assert(p_of_u(n, table[i].at_5) <= 0.05);
+		ck_assert(p_of_u(n, table[i].at_5 + 1) > 0.05);
+		ck_assert(p_of_u(n, table[i].at_1) <= 0.01);
+		ck_assert(p_of_u(n, table[i].at_1 + 1) > 0.01);
+	}
+}
+END_TEST
+
+START_TEST(test_mann_whitney_exact)
+{
+	const double a[] = {1, 2, 2, 3}, b[] = {2, 3, 4, 4};
+	const double c[] = {0.9, 1.0, 1.1, 1.2, 1.2, 1.3};
+	const double d[] = {1.2, 1.3, 1.4, 1.5, 1.5};
+	const double ones[] = {1, 1, 1, 1};
+
+	assert_near(p_of_u(3, 0), 2.0 / 20, 1e-12);
+	assert_near(p_of_u(4, 0), 2.0 / 70, 1e-12);
+	assert_near(p_of_u(5, 0), 2.0 / 252, 1e-12);
+	assert_near(p_of_u(5, 2), 8.0 / 252, 1e-12);
+	assert_near(p_of_u(5, 25), 2.0 / 252, 1e-12);
+	/* with ties: counted out over all 70 and 462 arrangements */
+	assert_near(stats_mann_whitney(a, 4, b, 4), 14.0 / 70, 1e-12);
+	assert_near(stats_mann_whitney(b, 4, a, 4), 14.0 / 70, 1e-12);
+	assert_near(stats_mann_whitney(c, 6, d, 5), 10.0 / 462, 1e-12);
+	ck_assert_double_eq(stats_mann_whitney(ones, 4, ones, 4), 1);
+	ck_assert(isnan(stats_mann_whitney(a, 0, b, 4)));
+	ck_assert(isnan(stats_mann_whitney(a, 4, b, 0)));
+}
+END_TEST
+
+START_TEST(test_mann_whitney_normal)
+{
+	double a[21], ones[40];
+
+	for (size_t i = 0; i < N(ones); i++)
+		ones[i] = 1;
+	for (size_t i = 0; i < N(a); i++)
+		a[i] = (double)i;
+	/* erfc((|U - n^2/2| - 1/2) / sd / sqrt(2)), worked out elsewhere */
+	assert_near(p_of_u(21, 142), 0.049745, 1e-6);
+	assert_near(p_of_u(25, 0), 1.41566e-9, 1e-14);
+	assert_near(stats_mann_whitney(a, 21, a, 21), 1, 1e-12);
+	ck_assert_double_eq(stats_mann_whitney(ones, 40, ones, 40), 1);
+	/* either side of the border to the exact computation */
+	assert_near(p_of_u(21, 150), p_of_u(20, 134), 0.01);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("stats");
@@ -134,6 +212,9 @@ int main(void)
 	tcase_add_test(t, test_bootstrap);
 	tcase_add_test(t, test_bootstrap_exact);
 	tcase_add_test(t, test_bootstrap_large);
+	tcase_add_test(t, test_mann_whitney_tables);
+	tcase_add_test(t, test_mann_whitney_exact);
+	tcase_add_test(t, test_mann_whitney_normal);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);
