@@ -60,9 +60,9 @@ score_SRCS := outage drill score stats diagnose compare
 conform_SRCS := fields packet_value packet_parse packet_build packet_match packet_print suite \
 	suite_case knobs bench bench_port bench_world players player_xlatd player_tayga \
 	player_jool run table record
-report_SRCS := cards facts html json junit matrix progress style svg table text
+report_SRCS := cards compare facts html json junit matrix progress style svg table text
 advise_SRCS := derive print read setting
-cmd_SRCS := advise front usage run session matrix resdir testbed host plan clean doctor \
+cmd_SRCS := advise compare front usage run session matrix resdir testbed host plan clean doctor \
 	prepare engines conform
 
 XLAT_FOLDERS := base core nat64 io bpf daemon

@@ -25,6 +25,8 @@ static const struct subcommand {
 	 "print what would be built, touch nothing"},
 	{"advise", cmd_advise, "advise FILE",
 	 "settings that suit an engine, by what a matrix measured"},
+	{"compare", cmd_compare, "compare A B",
+	 "two results: what got better, worse, stayed"},
 	{"conform", cmd_conform, "conform ENGINE",
 	 "the RFCs' conformance cases against an engine"},
 	{"doctor", cmd_doctor, "doctor",

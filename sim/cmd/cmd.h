@@ -22,6 +22,7 @@ int cmd_prepare(int argc, char **argv);
 int cmd_engines(int argc, char **argv);
 int cmd_conform(int argc, char **argv);
 int cmd_advise(int argc, char **argv);
+int cmd_compare(int argc, char **argv);
 
 /* cmd_bad_file - print what is wrong with a file; returns EXIT_USAGE. */
 int cmd_bad_file(const char *path, struct diags *d);
@@ -32,5 +33,7 @@ int cmd_usage_error(const char *cmd, const char *fmt, ...)
 struct option;
 int cmd_bad_option(const char *cmd, const struct option *known,
 		   const char *given, int opt);
+/* cmd_width - columns of standard output; 80 where it is no terminal. */
+int cmd_width(void);
 
 #endif

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -244,15 +243,6 @@ static int play_all(struct run *r)
 	return 0;
 }
 
-static int terminal_width(void)
-{
-	struct winsize w;
-
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) || w.ws_col < 40)
-		return 80;
-	return w.ws_col;
-}
-
 static int print_json(const struct run *r)
 {
 	json_t *all = json_array();
@@ -296,7 +286,7 @@ static int report(struct run *r)
 	} else {
 		for (size_t i = 0; i < r->n_results; i++)
 			report_table(stdout, r->results[i],
-				     isatty(STDOUT_FILENO), terminal_width());
+				     isatty(STDOUT_FILENO), cmd_width());
 	}
 	if (r->junit && report_junit(r->junit, r->results, r->n_results, &e)) {
 		fprintf(stderr, "xlatsim run: %s\n", e.text);

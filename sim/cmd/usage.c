@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* What every subcommand says when it is called wrongly. */
+/* What every subcommand says when it is called wrongly, and how wide. */
 #include "cmd.h"
 
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 int cmd_bad_file(const char *path, struct diags *d)
 {
@@ -51,4 +53,13 @@ int cmd_bad_option(const char *cmd, const struct option *known,
 				       "mean '--%s'?",
 				       given, near);
 	return cmd_usage_error(cmd, "there is no option '%s'", given);
+}
+
+int cmd_width(void)
+{
+	struct winsize w;
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) || w.ws_col < 40)
+		return 80;
+	return w.ws_col;
 }

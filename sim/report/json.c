@@ -14,8 +14,7 @@ json_t *text_json(const char *s)
 	return j;
 }
 
-/* JSON has no NaN and no infinity: null. Whole numbers stay whole. */
-static json_t *num_json(double v)
+json_t *num_json(double v)
 {
 	if (!isfinite(v))
 		return json_null();
@@ -24,7 +23,7 @@ static json_t *num_json(double v)
 	return json_real(v);
 }
 
-static const char *unit_word(enum unit unit)
+const char *report_unit_word(enum unit unit)
 {
 	switch (unit) {
 	case UNIT_NONE:
@@ -59,7 +58,7 @@ static json_t *value_json(double num, const char *text, enum unit unit)
 static json_t *quantity_json(double num, const char *text, enum unit unit)
 {
 	return json_pack("{s:o, s:s}", "value", value_json(num, text, unit),
-			 "unit", unit_word(unit));
+			 "unit", report_unit_word(unit));
 }
 
 json_t *metric_json(const struct metric *m)

@@ -6,12 +6,15 @@
 #include <stdio.h>
 
 #include "../../xlat/base/err.h"
+#include "../score/compare.h"
 #include "../score/score.h"
 
 #define RESULT_SCHEMA "xlatsim-result/1"
 
 /* report_json - pretty JSON; schema in man/xlatsim-result.5. malloc'ed. */
 char *report_json(const struct result *r);
+/* report_unit_word - as in the JSON: "ns", "bit/s", "1", ... */
+const char *report_unit_word(enum unit unit);
 /* report_junit - one <testsuite> a result, a <testcase> an expectation. */
 int report_junit(const char *path, struct result *const *r, size_t n,
 		 struct err *e);
@@ -19,6 +22,18 @@ int report_junit(const char *path, struct result *const *r, size_t n,
 int report_html(const char *path, const struct result *r, struct err *e);
 /* report_table - for a terminal; @color: with ANSI colours; @width columns */
 void report_table(FILE *out, const struct result *r, bool color, int width);
+
+/* ---- two results beside each other (compare.c) --------------------------- */
+
+#define COMPARE_SCHEMA "xlatsim-compare/1"
+
+/* report_compare - for a terminal, as report_table; @brief: without what was
+ * not judged or stayed. */
+void report_compare(FILE *out, const struct comparison *c, bool brief,
+		    bool color, int width);
+/* report_compare_json - all of it; schema in man/xlatsim-result.5. malloc'ed,
+ * NULL without memory. */
+char *report_compare_json(const struct comparison *c);
 
 /* ---- live progress (progress.c) ------------------------------------------ */
 

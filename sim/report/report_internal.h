@@ -29,6 +29,9 @@ void text_markup(FILE *out, const char *s);
 const char *metric_text(const struct metric *m, char *buf, unsigned int len);
 /* text_json - what text_clean makes of @s, as JSON; NULL: null. */
 json_t *text_json(const char *s);
+/* num_json - JSON has no NaN and no infinity: null. Whole numbers stay whole.
+ */
+json_t *num_json(double v);
 /* metric_json - an object of `value` and `unit`. */
 json_t *metric_json(const struct metric *m);
 /* verdict_paint - what colours a verdict on a terminal. */
@@ -38,6 +41,32 @@ const char *judged_detail(const struct judged *j);
 /* op_word - "at-most", "at-least", "is" */
 const char *op_word(enum expect_op op);
 size_t count_verdict(const struct result *r, enum verdict v);
+
+/* ---- for a terminal (table.c) ----------------------------------------------
+ */
+
+#define BOLD  "\033[1m"
+#define DIM   "\033[2m"
+#define PLAIN "\033[0m"
+
+struct table {
+	FILE *out;
+	bool color;
+	size_t width;
+	size_t names; /* width of the column of names */
+};
+
+struct table table_open(FILE *out, bool color, int width);
+/* table_paint - @code where there are colours, else nothing. */
+const char *table_paint(const struct table *t, const char *code);
+void table_spaces(const struct table *t, size_t n);
+/* table_cell - @s in exactly @width columns, cut with an ellipsis where it is
+ * longer. */
+void table_cell(const struct table *t, const char *s, size_t width);
+/* table_folded - @s from column @indent on, folded; ends the line. */
+void table_folded(const struct table *t, const char *s, size_t indent);
+/* table_rule - a line across, with a title. */
+void table_rule(const struct table *t, const char *title);
 
 /* ---- parts of the page -----------------------------------------------------
  */

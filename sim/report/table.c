@@ -11,35 +11,32 @@
 
 #define MIN_WIDTH 40
 
-struct table {
-	FILE *out;
-	bool color;
-	size_t width;
-	size_t names; /* width of the column of names */
-};
+struct table table_open(FILE *out, bool color, int width)
+{
+	return (struct table){
+		.out = out,
+		.color = color,
+		.width = width < MIN_WIDTH ? MIN_WIDTH : (size_t)width,
+	};
+}
 
 static const char *paint_verdict(const struct table *t, enum verdict v)
 {
 	return t->color ? verdict_paint(v) : "";
 }
 
-static const char *paint(const struct table *t, const char *code)
+const char *table_paint(const struct table *t, const char *code)
 {
 	return t->color ? code : "";
 }
 
-#define BOLD  "\033[1m"
-#define DIM   "\033[2m"
-#define PLAIN "\033[0m"
-
-static void put_spaces(const struct table *t, size_t n)
+void table_spaces(const struct table *t, size_t n)
 {
 	while (n--)
 		fputc(' ', t->out);
 }
 
-/* @s in exactly @width columns, cut with an ellipsis where it is longer. */
-static void put_cell(const struct table *t, const char *s, size_t width)
+void table_cell(const struct table *t, const char *s, size_t width)
 {
 	size_t have = text_width(s), n, put = 0;
 	uint32_t c;
@@ -52,7 +49,7 @@ static void put_cell(const struct table *t, const char *s, size_t width)
 		text_put(t->out, c == '\n' || c == '\t' ? ' ' : c);
 		put++;
 	}
-	put_spaces(t, width - put);
+	table_spaces(t, width - put);
 }
 
 /* The bytes of the first line of @s when folded at @width characters. */
@@ -72,8 +69,7 @@ static size_t fold(const char *s, size_t width)
 	return at;
 }
 
-/* @s from column @indent on, folded; ends the line. */
-static void put_folded(const struct table *t, const char *s, size_t indent)
+void table_folded(const struct table *t, const char *s, size_t indent)
 {
 	size_t room = t->width > indent + 10 ? t->width - indent : 10;
 
@@ -82,7 +78,7 @@ static void put_folded(const struct table *t, const char *s, size_t indent)
 		uint32_t c;
 
 		if (!first)
-			put_spaces(t, indent);
+			table_spaces(t, indent);
 		for (const char *p = s; p < s + len; p += n) {
 			n = text_next(p, &c);
 			text_put(t->out, c == '\t' ? ' ' : c);
@@ -93,16 +89,17 @@ static void put_folded(const struct table *t, const char *s, size_t indent)
 	}
 }
 
-static void put_rule(const struct table *t, const char *title)
+void table_rule(const struct table *t, const char *title)
 {
 	size_t used = text_width(title) + 4;
 
-	fprintf(t->out, "%s── ", paint(t, DIM));
-	fprintf(t->out, "%s%s%s%s%s ", paint(t, PLAIN), paint(t, BOLD), title,
-		paint(t, PLAIN), paint(t, DIM));
+	fprintf(t->out, "%s── ", table_paint(t, DIM));
+	fprintf(t->out, "%s%s%s%s%s ", table_paint(t, PLAIN),
+		table_paint(t, BOLD), title, table_paint(t, PLAIN),
+		table_paint(t, DIM));
 	for (; used < t->width; used++)
 		fputs("─", t->out);
-	fprintf(t->out, "%s\n", paint(t, PLAIN));
+	fprintf(t->out, "%s\n", table_paint(t, PLAIN));
 }
 
 static void put_judged(const struct table *t, const struct judged *j,
@@ -110,12 +107,12 @@ static void put_judged(const struct table *t, const struct judged *j,
 {
 	char text[1024];
 
-	put_spaces(t, indent);
+	table_spaces(t, indent);
 	fprintf(t->out, "%s%-7s%s ", paint_verdict(t, j->verdict),
-		verdict_word(j->verdict), paint(t, PLAIN));
+		verdict_word(j->verdict), table_paint(t, PLAIN));
 	snprintf(text, sizeof(text), "%s%s: %s", prefix, j->expect->metric,
 		 judged_detail(j));
-	put_folded(t, text, indent + 8);
+	table_folded(t, text, indent + 8);
 }
 
 static void put_measurement(const struct table *t, const struct result *r,
@@ -124,17 +121,17 @@ static void put_measurement(const struct table *t, const struct result *r,
 	char why[1024];
 
 	fputs("  ", t->out);
-	put_cell(t, m->name, t->names);
+	table_cell(t, m->name, t->names);
 	fputs("  ", t->out);
-	put_folded(t, m->summary ? m->summary : m->kind, t->names + 4);
+	table_folded(t, m->summary ? m->summary : m->kind, t->names + 4);
 	if (m->invalid || m->why) {
-		put_spaces(t, t->names + 4);
+		table_spaces(t, t->names + 4);
 		snprintf(why, sizeof(why), "%s: %s",
 			 m->invalid ? "invalid" : "why",
 			 m->why ? m->why : "the testbed limited it");
 		fputs(paint_verdict(t, VERDICT_INVALID), t->out);
-		put_folded(t, why, t->names + 4);
-		fputs(paint(t, PLAIN), t->out);
+		table_folded(t, why, t->names + 4);
+		fputs(table_paint(t, PLAIN), t->out);
 	}
 	for (size_t i = 0; i < r->n_judged; i++)
 		if (!strcmp(r->judged[i].expect->measure, m->name))
@@ -150,7 +147,7 @@ static void put_phase(const struct table *t, const struct result *r,
 		if (strcmp(r->measurements[i].phase, phase) != 0)
 			continue;
 		if (!any)
-			put_rule(t, title);
+			table_rule(t, title);
 		any = true;
 		put_measurement(t, r, &r->measurements[i]);
 	}
@@ -168,7 +165,7 @@ static void put_missing(const struct table *t, const struct result *r)
 		if (score_find(r, j->expect->measure))
 			continue;
 		if (!any)
-			put_rule(t, "not measured");
+			table_rule(t, "not measured");
 		any = true;
 		snprintf(prefix, sizeof(prefix), "%s.", j->expect->measure);
 		put_judged(t, j, prefix, 2);
@@ -180,21 +177,21 @@ static void put_happenings(const struct table *t, const struct result *r)
 	char late[32];
 
 	if (r->n_happenings)
-		put_rule(t, "what happened");
+		table_rule(t, "what happened");
 	for (size_t i = 0; i < r->n_happenings; i++) {
 		const struct happening *h = &r->happenings[i];
 		char text[1024];
 
-		fprintf(t->out, "%s%+9.3fs%s  ", paint(t, DIM), h->at_ns / 1e9,
-			paint(t, PLAIN));
-		put_cell(t, h->kind, 7);
+		fprintf(t->out, "%s%+9.3fs%s  ", table_paint(t, DIM),
+			h->at_ns / 1e9, table_paint(t, PLAIN));
+		table_cell(t, h->kind, 7);
 		if (h->late_ns >= 1e6)
 			snprintf(text, sizeof(text), "%s (%s late)", h->text,
 				 units_format(h->late_ns, UNIT_TIME, late,
 					      sizeof(late)));
 		else
 			snprintf(text, sizeof(text), "%s", h->text);
-		put_folded(t, text, 19);
+		table_folded(t, text, 19);
 	}
 }
 
@@ -221,14 +218,14 @@ static void put_verdict(const struct table *t, const struct result *r)
 	if (r->why) {
 		snprintf(why, sizeof(why), "%s: %s", verdict_word(r->verdict),
 			 r->why);
-		put_folded(t, why, 2);
+		table_folded(t, why, 2);
 	}
 	fprintf(t->out, "%s%s%s  ", paint_verdict(t, r->verdict),
-		verdict_caps(r->verdict), paint(t, PLAIN));
-	put_cell(t, r->scenario->name, text_width(r->scenario->name));
+		verdict_caps(r->verdict), table_paint(t, PLAIN));
+	table_cell(t, r->scenario->name, text_width(r->scenario->name));
 	fprintf(t->out, "  (%zu of %zu expectations)  report: ",
 		count_verdict(r, VERDICT_PASS), r->n_judged);
-	put_cell(t, r->dir, text_width(r->dir));
+	table_cell(t, r->dir, text_width(r->dir));
 	fputs("/report.html\n", t->out);
 }
 
@@ -236,24 +233,23 @@ static void put_head(const struct table *t, const struct result *r)
 {
 	char text[1024], took[32], up[32];
 
-	fprintf(t->out, "\n%s", paint(t, BOLD));
-	put_cell(t, r->scenario->name, text_width(r->scenario->name));
-	fprintf(t->out, "%s  ", paint(t, PLAIN));
-	put_folded(t, r->scenario->title ? r->scenario->title : "", 2);
+	fprintf(t->out, "\n%s", table_paint(t, BOLD));
+	table_cell(t, r->scenario->name, text_width(r->scenario->name));
+	fprintf(t->out, "%s  ", table_paint(t, PLAIN));
+	table_folded(t, r->scenario->title ? r->scenario->title : "", 2);
 	snprintf(text, sizeof(text),
 		 "%s, seed %llu, %s, %d cores; up in %s, %s in all", r->started,
 		 (unsigned long long)r->seed, r->host.kernel, r->host.cores,
 		 units_format(r->build_ns + r->ready_ns, UNIT_TIME, up,
 			      sizeof(up)),
 		 units_format(r->total_ns, UNIT_TIME, took, sizeof(took)));
-	put_folded(t, text, 0);
+	table_folded(t, text, 0);
 }
 
 void report_table(FILE *out, const struct result *r, bool color, int width)
 {
-	struct table t = {.out = out, .color = color};
+	struct table t = table_open(out, color, width);
 
-	t.width = width < MIN_WIDTH ? MIN_WIDTH : (size_t)width;
 	for (size_t i = 0; i < r->n_measurements; i++) {
 		size_t w = text_width(r->measurements[i].name);
 
@@ -267,6 +263,6 @@ void report_table(FILE *out, const struct result *r, bool color, int width)
 	put_phase(&t, r, "after", "after");
 	put_missing(&t, r);
 	put_happenings(&t, r);
-	put_rule(&t, "verdict");
+	table_rule(&t, "verdict");
 	put_verdict(&t, r);
 }

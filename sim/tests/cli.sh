@@ -23,7 +23,7 @@ else
 fi
 check "unknown command" exits 2 "$xlatsim" rnu
 check "suggests run" says "did you mean 'run'"
-for c in run plan conform clean doctor prepare engines advise; do
+for c in run plan conform clean doctor prepare engines advise compare; do
 	check "$c --help" exits 0 "$xlatsim" $c --help
 	check "$c --help says usage" says "Usage: xlatsim $c"
 	check "$c --nonsense" exits 2 "$xlatsim" $c --nonsense
@@ -101,6 +101,70 @@ check "the cell is named" says "cells/xlatd-tun.on.done.merging/1/result.json"
 echo '{"schema": 3' >"$tmp/bad.json"
 check "advice out of broken JSON" exits 2 "$xlatsim" advise "$tmp/bad.json"
 check "names where it breaks" grep -q 'bad.json:[0-9]*:[0-9]*: ' "$tmp/err"
+
+kept=$here/data/compare/base
+worse=$here/data/compare/worse
+check "a result beside itself" exits 0 "$xlatsim" compare "$kept" "$kept/result.json"
+check "it is the same" says "SAME  nightly"
+check "nothing differs" says "0 worse, 0 better, 3 same, 0 not judged"
+check "a regression" exits 1 "$xlatsim" compare "$kept" "$worse"
+check "is what it says" says "WORSE  nightly"
+check "with its statistics" says "80% (78% to 82%) → 60% (58% to 62%), -25.0%, p 0.0079"
+check "a single number is shown" says "83ms → 612ms, +637.3%"
+check "an expectation that failed" says "pass → fail  outage.longest-gap: 612ms, at most 500ms"
+check "another kernel is named" says "kernel: Linux 6.1.0 x86_64 → Linux 6.6.0 x86_64"
+check "the other way round" exits 0 "$xlatsim" compare "$worse" "$kept"
+check "is better" says "BETTER  nightly"
+check "a regression, in short" exits 1 "$xlatsim" compare --quiet "$kept" "$worse"
+check "names it" says "worse   ratio  80%"
+check "and not what was not judged" sh -c '! grep -q "720mbit" "$1"' sh "$tmp/out"
+check "a regression as JSON" exits 1 "$xlatsim" compare --json "$kept" "$worse"
+check "names the schema" says '"schema": "xlatsim-compare/1"'
+check "JSON has the rounds" says '"rounds": 5'
+sed '/"longest-gap"/,/"line"/s/"fail"/"pass"/' "$worse/result.json" >"$tmp/slow.json"
+check "slower alone" exits 1 "$xlatsim" compare "$kept" "$tmp/slow.json"
+check "slower by less than the threshold" exits 0 "$xlatsim" compare --threshold 30% "$kept" "$tmp/slow.json"
+check "the threshold is named" says "threshold 30%"
+for bad in -1 five 5x nan ""; do
+	check "threshold '$bad'" exits 2 "$xlatsim" compare --threshold "$bad" "$kept" "$worse"
+	check "threshold '$bad' is named" says "--threshold '$bad'"
+done
+check "compare one result" exits 2 "$xlatsim" compare "$kept"
+check "compare three results" exits 2 "$xlatsim" compare "$kept" "$kept" "$kept"
+sed 's/"name": "nightly"/"name": "weekly"/' "$kept/result.json" >"$tmp/weekly.json"
+check "another scenario" exits 2 "$xlatsim" compare "$kept" "$tmp/weekly.json"
+check "both scenarios are named" says "of scenario 'nightly', $tmp/weekly.json of 'weekly'"
+sed 's/"ospf_cost": 10/"ospf_cost": 20/; s/"version": "xlatd 0.1.0"/"version": "xlatd 0.2.0"/' "$kept/result.json" >"$tmp/other.json"
+check "another topology and engine" exits 0 "$xlatsim" compare "$kept" "$tmp/other.json"
+check "the topology is named" says "topology: plats differs"
+check "the engine is named" says "engine xlatd: xlatd 0.1.0 → xlatd 0.2.0"
+sed '0,/"verdict": "pass"/s//"verdict": "invalid"/' "$kept/result.json" >"$tmp/invalid.json"
+check "an invalid result" exits 3 "$xlatsim" compare "$kept" "$tmp/invalid.json"
+check "no verdict" says "NO VERDICT  nightly"
+check "an invalid baseline" exits 3 "$xlatsim" compare "$tmp/invalid.json" "$worse"
+check "whose it is" says "A gave no verdict (invalid)"
+check "compare with nothing" exits 2 "$xlatsim" compare "$kept" "$tmp/nowhere"
+check "what was expected" says "nowhere: No such file or directory; expected the folder of a run"
+check "compare with a folder of none" exits 2 "$xlatsim" compare "$tmp" "$kept"
+check "the file is named" says "$tmp/result.json: "
+check "compare broken JSON" exits 2 "$xlatsim" compare "$kept" "$tmp/bad.json"
+check "names where it breaks" grep -q 'bad.json:[0-9]*:[0-9]*: ' "$tmp/err"
+check "compare a matrix" exits 2 "$xlatsim" compare "$kept" "$advise/offload/latest/matrix.json"
+check "names both schemas" says "schema \`xlatsim-matrix/1\`, expected xlatsim-result/1"
+for doc in '[]' '"text"' '{"schema": 3}' '{"schema": "xlatsim-result/1"}' \
+	'{"schema": "xlatsim-result/1", "scenario": {"name": "nightly"}}' \
+	'{"schema": "xlatsim-result/1", "scenario": {"name": "nightly"}, "verdict": "pass", "measurements": {}, "expectations": []}' \
+	'{"schema": "xlatsim-result/1", "scenario": {"name": "nightly"}, "verdict": "pass", "measurements": [7], "expectations": []}' \
+	'{"schema": "xlatsim-result/1", "scenario": {"name": "nightly"}, "verdict": "pass", "measurements": [], "expectations": [{}]}'; do
+	echo "$doc" >"$tmp/odd.json"
+	check "compare $doc" exits 2 "$xlatsim" compare "$kept" "$tmp/odd.json"
+	check "names the file of $doc" says "odd.json:"
+	check "says what is expected of $doc" says "expected "
+done
+echo '{"schema": "xlatsim-result/1", "scenario": {"name": "nightly"}, "verdict": "pass", "measurements": [], "expectations": []}' >"$tmp/none.json"
+check "compare what has nothing" exits 3 "$xlatsim" compare "$tmp/none.json" "$tmp/none.json"
+check "says so" says "nothing that both have could be judged"
+check "compare into a full device" sh -c '"$1" compare "$2" "$2" >/dev/full; [ $? = 3 ]' sh "$xlatsim" "$kept"
 
 check "missing file" exits 2 "$xlatsim" plan "$tmp/nowhere.yaml"
 check "names the missing file" says "nowhere.yaml"

@@ -12,7 +12,7 @@ _xlatsim() {
 	COMPREPLY=()
 
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		words="run plan advise conform doctor engines prepare clean --help --version"
+		words="run plan advise compare conform doctor engines prepare clean --help --version"
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		return
 	fi
@@ -27,7 +27,7 @@ _xlatsim() {
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
 		;;
-	--seed | --only)
+	--seed | --only | --threshold)
 		return
 		;;
 	--role)
@@ -42,6 +42,7 @@ _xlatsim() {
 		;;
 	plan) words="--only --help" ;;
 	advise) words="--results --json --help" ;;
+	compare) words="--threshold --json --quiet --help" ;;
 	clean) words="--dry-run --help" ;;
 	conform)
 		words="--role --only --cases --list --json --junit --quiet --help"
@@ -63,6 +64,10 @@ _xlatsim() {
 	*)
 		case ${COMP_WORDS[1]} in
 		run | plan | advise) _xlatsim_files "$cur" ;;
+		compare)
+			compopt -o filenames 2>/dev/null
+			mapfile -t COMPREPLY < <(compgen -d -- "$cur"; compgen -f -X '!*.json' -- "$cur")
+			;;
 		conform) mapfile -t COMPREPLY < <(compgen -W "xlatd tayga jool" -- "$cur") ;;
 		prepare) mapfile -t COMPREPLY < <(compgen -W jool -- "$cur") ;;
 		esac
