@@ -408,6 +408,15 @@ static int print(const struct compare_opts *o, const struct comparison *c)
 	return 0;
 }
 
+/* It may quote the file. */
+static int bad_file(const struct err *e)
+{
+	fputs("xlatsim compare: ", stderr);
+	report_text(stderr, e->text);
+	fputc('\n', stderr);
+	return EXIT_USAGE;
+}
+
 static int compare(const struct compare_opts *o, char **paths, struct arena *a)
 {
 	const struct compare_run *run[2];
@@ -416,18 +425,16 @@ static int compare(const struct compare_opts *o, char **paths, struct arena *a)
 
 	for (int i = 0; i < 2; i++) {
 		run[i] = read_result(paths[i], a, &e);
-		if (run[i])
-			continue;
-		fprintf(stderr, "xlatsim compare: %s\n", e.text);
-		return EXIT_USAGE;
+		if (!run[i])
+			return bad_file(&e);
 	}
 	if (strcmp(run[0]->scenario, run[1]->scenario) != 0) {
-		fprintf(stderr,
-			"xlatsim compare: %s is of scenario '%s', %s of '%s'; "
-			"expected two results of one scenario\n",
+		err_set(&e, EINVAL,
+			"%s is of scenario '%s', %s of '%s'; expected two "
+			"results of one scenario",
 			run[0]->path, run[0]->scenario, run[1]->path,
 			run[1]->scenario);
-		return EXIT_USAGE;
+		return bad_file(&e);
 	}
 	c = compare_runs(run[0], run[1], o->threshold, a);
 	if (print(o, c) || fflush(stdout) || c->verdict == CHANGE_NONE)

@@ -35,6 +35,9 @@ void report_compare(FILE *out, const struct comparison *c, bool brief,
  * NULL without memory. */
 char *report_compare_json(const struct comparison *c);
 
+/* report_text - @s with U+FFFD for what a terminal had better not see. */
+void report_text(FILE *out, const char *s);
+
 /* ---- live progress (progress.c) ------------------------------------------ */
 
 enum progress_mode { PROGRESS_QUIET, PROGRESS_PLAIN, PROGRESS_LIVE };

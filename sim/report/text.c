@@ -106,6 +106,15 @@ char *text_clean(const char *s)
 	return copy;
 }
 
+void report_text(FILE *out, const char *s)
+{
+	uint32_t c;
+	size_t n;
+
+	for (; (n = text_next(s, &c)); s += n)
+		text_put(out, c);
+}
+
 size_t text_width(const char *s)
 {
 	size_t n, width = 0;

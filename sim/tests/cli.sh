@@ -161,6 +161,9 @@ for doc in '[]' '"text"' '{"schema": 3}' '{"schema": "xlatsim-result/1"}' \
 	check "names the file of $doc" says "odd.json:"
 	check "says what is expected of $doc" says "expected "
 done
+printf '{"schema": "\\u001b[2J"}' >"$tmp/odd.json"
+check "compare a hostile schema" exits 2 "$xlatsim" compare "$kept" "$tmp/odd.json"
+check "its control characters stay out" sh -c '! grep -q "$(printf "\033")" "$1"' sh "$tmp/err"
 echo '{"schema": "xlatsim-result/1", "scenario": {"name": "nightly"}, "verdict": "pass", "measurements": [], "expectations": []}' >"$tmp/none.json"
 check "compare what has nothing" exits 3 "$xlatsim" compare "$tmp/none.json" "$tmp/none.json"
 check "says so" says "nothing that both have could be judged"
