@@ -49,7 +49,8 @@ static void put_run(FILE *f, const struct result *r)
 	put_fact(f, "Seed", "%llu", (unsigned long long)r->seed);
 	put_fact(f, "Kernel", "%s", r->host.kernel);
 	put_fact(f, "Processor", "%s, %d cores", r->host.cpu, r->host.cores);
-	put_fact(f, "TCP", "congestion control cubic, pinned; nothing paces it");
+	put_fact(f, "TCP",
+		 "congestion control cubic, pinned; nothing paces it");
 	put_fact(f, "Times", "built in %s, ready %s later, torn down in %s",
 		 time_text(r->build_ns, a, sizeof(a)),
 		 time_text(r->ready_ns, b, sizeof(b)),

@@ -293,7 +293,10 @@ int mounts_setup(const struct node *n, struct err *e)
 	int ret;
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
-		return err_set(e, errno, "mounts: %s", strerror(errno));
+		return err_set(e, errno, "mounts: /: %s%s", strerror(errno),
+			       errno == EINVAL ? "; in a chroot, / has to be "
+						 "a mount (pivot_root)"
+					       : "");
 	if (umount2(NETNS_DIR, MNT_DETACH))
 		return err_set(e, errno, NETNS_DIR ": umount: %s",
 			       strerror(errno));
