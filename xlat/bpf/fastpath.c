@@ -336,8 +336,15 @@ static bool worth_telling(struct fastpath *f, const void *pair, size_t len,
 		return false;
 	}
 	*o = (struct offer){key, now.ns, f->cfg.generation, 0};
-	f->offered++;
 	return true;
+}
+
+static void count_told(struct fastpath *f, bool told)
+{
+	if (told)
+		f->offered++;
+	else
+		f->full++;
 }
 
 void fastpath_offer64(struct fastpath *f, const struct in6_addr *src6,
@@ -349,9 +356,8 @@ void fastpath_offer64(struct fastpath *f, const struct in6_addr *src6,
 
 	memcpy(k.src, src6, sizeof(k.src));
 	memcpy(k.dst, dst6, sizeof(k.dst));
-	if (worth_telling(f, &k, sizeof(k), now) &&
-	    bpf_map_update_elem(f->pairs6, &k, &v, BPF_ANY))
-		log_debug("fast path: %s", strerror(errno));
+	if (worth_telling(f, &k, sizeof(k), now))
+		count_told(f, !bpf_map_update_elem(f->pairs6, &k, &v, BPF_ANY));
 }
 
 void fastpath_offer46(struct fastpath *f, struct in_addr src4,
@@ -363,9 +369,8 @@ void fastpath_offer46(struct fastpath *f, struct in_addr src4,
 
 	memcpy(v.to.src, src6, sizeof(v.to.src));
 	memcpy(v.to.dst, dst6, sizeof(v.to.dst));
-	if (worth_telling(f, &k, sizeof(k), now) &&
-	    bpf_map_update_elem(f->pairs4, &k, &v, BPF_ANY))
-		log_debug("fast path: %s", strerror(errno));
+	if (worth_telling(f, &k, sizeof(k), now))
+		count_told(f, !bpf_map_update_elem(f->pairs4, &k, &v, BPF_ANY));
 }
 
 /* ---- counters --------------------------------------------------------------

@@ -44,7 +44,7 @@ struct fastpath_stats {
 	} v6, v4;	      /* translated, by the family they came in */
 	uint64_t offered;     /* pairs or flows that the kernel was told */
 	uint64_t limited;     /* that it was not: too many a second */
-	uint64_t full;	      /* flows that found no room */
+	uint64_t full;	      /* pairs or flows that found no room */
 	uint64_t flows;	      /* directions of sessions it knows now */
 	uint64_t generations; /* times that all were forgotten */
 };
