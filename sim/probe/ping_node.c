@@ -20,7 +20,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/errqueue.h>
-#include <netdb.h>
 #include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
 #include <poll.h>
@@ -36,10 +35,8 @@
 #define MAX_SIZE 65000
 
 struct pinger {
-	int fd, family;
-	struct sockaddr_storage to;
-	socklen_t to_len;
-	char address[ADDR_TEXT_LEN];
+	int fd;
+	struct node_peer to;
 	int64_t count, interval_ns, size;
 	int64_t first;	  /* over with the first reply */
 	int64_t *sent_ns; /* CLOCK_REALTIME, by sequence number */
@@ -73,20 +70,20 @@ static void send_one(struct pinger *g)
 	ssize_t n;
 
 	memset(g->packet, 0, 8);
-	g->packet[0] = g->family == AF_INET ? ICMP_ECHO : ICMP6_ECHO_REQUEST;
+	g->packet[0] = g->to.family == AF_INET ? ICMP_ECHO : ICMP6_ECHO_REQUEST;
 	g->packet[6] = (uint8_t)(seq >> 8);
 	g->packet[7] = (uint8_t)seq;
 	g->rtt_ns[g->n_sent] = -1;
 	g->sent_ns[g->n_sent] = real_now();
 	g->n_sent++;
 	n = sendto(g->fd, g->packet, (size_t)g->size + 8, 0,
-		   (struct sockaddr *)&g->to, g->to_len);
+		   (struct sockaddr *)&g->to.addr, g->to.len);
 	/* an earlier packet's ICMP error is reported here, once */
 	if (n < 0)
 		n = sendto(g->fd, g->packet, (size_t)g->size + 8, 0,
-			   (struct sockaddr *)&g->to, g->to_len);
+			   (struct sockaddr *)&g->to.addr, g->to.len);
 	if (n < 0)
-		snprintf(g->error, sizeof(g->error), "%s: %s", g->address,
+		snprintf(g->error, sizeof(g->error), "%s: %s", g->to.text,
 			 strerror(errno));
 }
 
@@ -131,8 +128,8 @@ static void receive_replies(struct pinger *g)
 				     .msg_control = control,
 				     .msg_controllen = sizeof(control)};
 		ssize_t n = recvmsg(g->fd, &msg, MSG_DONTWAIT);
-		uint8_t reply = g->family == AF_INET ? ICMP_ECHOREPLY
-						     : ICMP6_ECHO_REPLY;
+		uint8_t reply = g->to.family == AF_INET ? ICMP_ECHOREPLY
+							: ICMP6_ECHO_REPLY;
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
@@ -159,7 +156,7 @@ static void note_icmp_error(struct pinger *g, struct cmsghdr *c)
 			  &((const struct sockaddr_in6 *)from)->sin6_addr, text,
 			  sizeof(text));
 	snprintf(g->error, sizeof(g->error),
-		 "%s: ICMP type %d code %d from %s: %s", g->address, ee.ee_type,
+		 "%s: ICMP type %d code %d from %s: %s", g->to.text, ee.ee_type,
 		 ee.ee_code, text, strerror((int)ee.ee_errno));
 }
 
@@ -231,35 +228,12 @@ static void ping(struct pinger *g)
  * ----------------------------------------------------------
  */
 
-static int find_address(struct pinger *g, const char *to, int64_t family)
-{
-	struct addrinfo hints = {.ai_family = family == 4   ? AF_INET
-					      : family == 6 ? AF_INET6
-							    : AF_UNSPEC,
-				 .ai_socktype = SOCK_DGRAM};
-	struct addrinfo *ai;
-	int ret = getaddrinfo(to, NULL, &hints, &ai);
-
-	if (ret) {
-		snprintf(g->error, sizeof(g->error), "%s: %s", to,
-			 gai_strerror(ret));
-		return -ENOENT;
-	}
-	g->family = ai->ai_family;
-	memcpy(&g->to, ai->ai_addr, ai->ai_addrlen);
-	g->to_len = ai->ai_addrlen;
-	getnameinfo(ai->ai_addr, ai->ai_addrlen, g->address, sizeof(g->address),
-		    NULL, 0, NI_NUMERICHOST);
-	freeaddrinfo(ai);
-	return 0;
-}
-
 static int open_socket(struct pinger *g)
 {
 	const int one = 1, room = 1 << 20;
-	const bool v4 = g->family == AF_INET;
+	const bool v4 = g->to.family == AF_INET;
 
-	g->fd = socket(g->family, SOCK_DGRAM | SOCK_CLOEXEC,
+	g->fd = socket(g->to.family, SOCK_DGRAM | SOCK_CLOEXEC,
 		       v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
 	if (g->fd < 0 ||
 	    setsockopt(g->fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof(one)) ||
@@ -281,7 +255,7 @@ static json_t *describe(const struct pinger *g)
 		json_array_append_new(rtt, g->rtt_ns[i] < 0
 						   ? json_null()
 						   : json_real(g->rtt_ns[i]));
-	json_object_set_new(j, "address", json_string(g->address));
+	json_object_set_new(j, "address", json_string(g->to.text));
 	json_object_set_new(j, "duplicates", json_integer(g->duplicates));
 	json_object_set_new(j, "rtt_ns", rtt);
 	if (g->error[0])
@@ -315,7 +289,8 @@ int probe_ping_main(int argc, char **argv)
 	g.packet = calloc(1, (size_t)g.size + 8);
 	if (!g.sent_ns || !g.rtt_ns || !g.packet)
 		snprintf(g.error, sizeof(g.error), "out of memory");
-	else if (!find_address(&g, to, family) && !open_socket(&g))
+	else if (!node_peer_find(&g.to, to, family, g.error, sizeof(g.error)) &&
+		 !open_socket(&g))
 		ping(&g);
 	j = describe(&g);
 	ret = json_dumpf(j, stdout, JSON_INDENT(1)) || fflush(stdout);

@@ -50,11 +50,10 @@ struct hop {
 };
 
 struct tracer {
-	int family, protocol;
+	int protocol;
 	int out, in;
-	struct sockaddr_storage to, self;
-	socklen_t to_len;
-	char address[ADDR_TEXT_LEN];
+	struct node_peer to;
+	struct sockaddr_storage self;
 	int64_t hops, tries, timeout_ns;
 	struct mono sent[MAX_HOPS * MAX_TRIES];
 	struct hop hop[MAX_HOPS];
@@ -113,7 +112,7 @@ static uint32_t checksum(const struct tracer *t, const uint8_t *p)
 		const uint8_t *a = bytes_of(&t->self, &len);
 
 		sum = sum16((uint32_t)t->protocol + PACKET_LEN, a, len);
-		a = bytes_of(&t->to, &len);
+		a = bytes_of(&t->to.addr, &len);
 		sum = sum16(sum, a, len);
 	}
 	sum = sum16(sum, p, PACKET_LEN);
@@ -137,7 +136,7 @@ static void build(const struct tracer *t, int64_t n, uint8_t *p)
 		put16(p + 6, check ? check : 0xffff);
 		return;
 	}
-	p[0] = t->family == AF_INET ? ICMP_ECHO : ICMP6_ECHO_REQUEST;
+	p[0] = t->to.family == AF_INET ? ICMP_ECHO : ICMP6_ECHO_REQUEST;
 	put16(p + 4, SOURCE_PORT);
 	put16(p + 6, (uint32_t)n);
 	put16(p + 2, checksum(t, p));
@@ -149,14 +148,14 @@ static void send_one(struct tracer *t, int ttl)
 	int ret;
 
 	build(t, t->n_sent, p);
-	ret = t->family == AF_INET
+	ret = t->to.family == AF_INET
 		      ? setsockopt(t->out, IPPROTO_IP, IP_TTL, &ttl,
 				   sizeof(ttl))
 		      : setsockopt(t->out, IPPROTO_IPV6, IPV6_UNICAST_HOPS,
 				   &ttl, sizeof(ttl));
 	t->sent[t->n_sent++] = clock_now();
 	if (ret || send(t->out, p, sizeof(p), 0) != sizeof(p))
-		snprintf(t->error, sizeof(t->error), "%s: %s", t->address,
+		snprintf(t->error, sizeof(t->error), "%s: %s", t->to.text,
 			 strerror(errno));
 }
 
@@ -184,17 +183,17 @@ struct quote {
 static bool read_quote(const struct tracer *t, const uint8_t *p, size_t len,
 		       struct quote *q)
 {
-	size_t header = t->family == AF_INET ? (size_t)(p[0] & 15) * 4 : 40;
+	size_t header = t->to.family == AF_INET ? (size_t)(p[0] & 15) * 4 : 40;
 
 	if (len < 40 || len < header + QUOTE_LEN ||
-	    p[0] >> 4 != (t->family == AF_INET ? 4 : 6))
+	    p[0] >> 4 != (t->to.family == AF_INET ? 4 : 6))
 		return false;
 	q->transport = p + header;
-	q->src = p + (t->family == AF_INET ? 12 : 8);
-	q->dst = p + (t->family == AF_INET ? 16 : 24);
-	q->protocol = t->family == AF_INET ? p[9] : p[6];
-	q->length = t->family == AF_INET ? get16(p + 2) - (uint32_t)header
-					 : get16(p + 4);
+	q->src = p + (t->to.family == AF_INET ? 12 : 8);
+	q->dst = p + (t->to.family == AF_INET ? 16 : 24);
+	q->protocol = t->to.family == AF_INET ? p[9] : p[6];
+	q->length = t->to.family == AF_INET ? get16(p + 2) - (uint32_t)header
+					    : get16(p + 4);
 	return q->protocol == t->protocol;
 }
 
@@ -203,7 +202,7 @@ static bool is_right(const struct tracer *t, const struct quote *q, int64_t n)
 	uint8_t p[PACKET_LEN];
 
 	build(t, n, p);
-	return same(&t->self, q->src) && same(&t->to, q->dst) &&
+	return same(&t->self, q->src) && same(&t->to.addr, q->dst) &&
 	       q->length == PACKET_LEN && !memcmp(q->transport, p, QUOTE_LEN);
 }
 
@@ -255,7 +254,7 @@ static void note(struct tracer *t, int64_t n, const struct sockaddr *from,
 static void read_error(struct tracer *t, const struct sockaddr *from,
 		       const uint8_t *p, size_t len)
 {
-	bool v4 = t->family == AF_INET;
+	bool v4 = t->to.family == AF_INET;
 	bool exceeded = p[0] == (v4 ? ICMP_TIME_EXCEEDED : ICMP6_TIME_EXCEEDED);
 	bool port = p[0] == (v4 ? ICMP_DEST_UNREACH : ICMP6_DST_UNREACH) &&
 		    p[1] == (v4 ? ICMP_PORT_UNREACH : ICMP6_DST_UNREACH_NOPORT);
@@ -277,7 +276,7 @@ static void read_error(struct tracer *t, const struct sockaddr *from,
 static void read_answer(struct tracer *t, const struct sockaddr *from,
 			const uint8_t *p, size_t len)
 {
-	bool v4 = t->family == AF_INET;
+	bool v4 = t->to.family == AF_INET;
 	uint8_t reply = v4 ? ICMP_ECHOREPLY : ICMP6_ECHO_REPLY;
 	const struct hop host = {
 		.type = reply, .right = true, .last = true, .host = true};
@@ -301,7 +300,7 @@ static void receive(struct tracer *t)
 	socklen_t from_len = sizeof(from);
 	ssize_t n = recvfrom(t->in, buf, sizeof(buf), MSG_DONTWAIT,
 			     (struct sockaddr *)&from, &from_len);
-	size_t header = t->family == AF_INET ? (size_t)(buf[0] & 15) * 4 : 0;
+	size_t header = t->to.family == AF_INET ? (size_t)(buf[0] & 15) * 4 : 0;
 
 	/* a raw socket of IPv4 shows the header, one of IPv6 does not */
 	if (n > 0 && (size_t)n > header)
@@ -343,42 +342,19 @@ static int64_t trace(struct tracer *t)
 /* ---- beginning and end -----------------------------------------------------
  */
 
-static int find_address(struct tracer *t, const char *to, int64_t family)
-{
-	struct addrinfo hints = {.ai_family = family == 4   ? AF_INET
-					      : family == 6 ? AF_INET6
-							    : AF_UNSPEC,
-				 .ai_socktype = SOCK_DGRAM};
-	struct addrinfo *ai;
-	int ret = getaddrinfo(to, NULL, &hints, &ai);
-
-	if (ret) {
-		snprintf(t->error, sizeof(t->error), "%s: %s", to,
-			 gai_strerror(ret));
-		return -ENOENT;
-	}
-	t->family = ai->ai_family;
-	memcpy(&t->to, ai->ai_addr, ai->ai_addrlen);
-	t->to_len = ai->ai_addrlen;
-	getnameinfo(ai->ai_addr, ai->ai_addrlen, t->address, sizeof(t->address),
-		    NULL, 0, NI_NUMERICHOST);
-	freeaddrinfo(ai);
-	return 0;
-}
-
 /* Connected, to know which source the kernel takes: the checksum has it. */
 static int open_sockets(struct tracer *t, bool icmp)
 {
-	int own = t->family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+	int own = t->to.family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6;
 	socklen_t len = sizeof(t->self);
 
 	t->protocol = icmp ? own : IPPROTO_UDP;
-	t->in = socket(t->family, SOCK_RAW | SOCK_CLOEXEC, own);
-	t->out = socket(t->family, SOCK_RAW | SOCK_CLOEXEC, t->protocol);
+	t->in = socket(t->to.family, SOCK_RAW | SOCK_CLOEXEC, own);
+	t->out = socket(t->to.family, SOCK_RAW | SOCK_CLOEXEC, t->protocol);
 	if (t->in < 0 || t->out < 0 ||
-	    connect(t->out, (const struct sockaddr *)&t->to, t->to_len) ||
+	    connect(t->out, (const struct sockaddr *)&t->to.addr, t->to.len) ||
 	    getsockname(t->out, (struct sockaddr *)&t->self, &len)) {
-		snprintf(t->error, sizeof(t->error), "%s: %s", t->address,
+		snprintf(t->error, sizeof(t->error), "%s: %s", t->to.text,
 			 strerror(errno));
 		return -errno;
 	}
@@ -409,7 +385,7 @@ static int report(const struct tracer *t, int64_t hops)
 
 	for (int64_t i = 0; i < hops; i++)
 		json_array_append_new(list, hop_json(&t->hop[i]));
-	json_object_set_new(j, "address", json_string(t->address));
+	json_object_set_new(j, "address", json_string(t->to.text));
 	json_object_set_new(j, "hops", list);
 	if (t->error[0])
 		json_object_set_new(j, "error", json_string(t->error));
@@ -437,7 +413,8 @@ int probe_traceroute_main(int argc, char **argv)
 	    t.hops > MAX_HOPS || t.tries < 1 || t.tries > MAX_TRIES ||
 	    t.timeout_ns < 1)
 		return 2;
-	if (!find_address(&t, to, family) && !open_sockets(&t, icmp))
+	if (!node_peer_find(&t.to, to, family, t.error, sizeof(t.error)) &&
+	    !open_sockets(&t, icmp))
 		hops = trace(&t);
 	if (t.in >= 0)
 		close(t.in);
